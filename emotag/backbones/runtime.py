@@ -1,0 +1,171 @@
+"""Backbones at work: by onnxruntime on a CPU, where it is several times as fast, else by torch."""
+
+import hashlib
+import json
+import logging
+import os
+import threading
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from emotag.backbones.registry import Backbone, find_backbone, load_backbone
+from emotag.errors import ModelError
+from emotag.sessions import open_session
+from emotag.storage import cache_folder, replace_file
+
+__all__ = ["OPSET", "Runner", "choose_device", "export_onnx", "open_runner"]
+
+OPSET = 18
+
+# Raised when the export changes, so that networks kept in the cache are made anew.
+_EXPORT_VERSION = 1
+
+_INPUT = "input"
+_OUTPUT = "features"
+
+
+class Runner(Protocol):
+    """A backbone up to a layer; may be called from several threads at once."""
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return features (n, n_features) of pixels (n, size, size, 3)."""
+        ...
+
+
+def choose_device(device: str) -> str:
+    """Return a device's name for torch; ``'auto'`` takes a GPU if torch sees one.
+
+    Raises
+    ------
+    ModelError
+        The device cannot be used on this machine.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (AssertionError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ModelError(
+            f"device={device!r} cannot be used here: {first} 'cpu' always can."
+        ) from error
+    return device
+
+
+@lru_cache(maxsize=2)
+def open_runner(name: str, layer: str, device: str) -> Runner:
+    """Return a backbone that is ready to run.
+
+    Parameters
+    ----------
+    name, layer : str
+        The backbone and one of its layers.
+    device : str
+        As `choose_device` returns it.
+
+    Raises
+    ------
+    WeightsError
+        The weights are missing or altered.
+    """
+    backbone = find_backbone(name)
+    if device == "cpu":
+        return _OnnxRunner(backbone, layer)
+    return _TorchRunner(backbone, layer, device)
+
+
+class _OnnxRunner:
+    def __init__(self, backbone: Backbone, layer: str) -> None:
+        self._preprocess = backbone.preprocess
+        # one thread for a run: the callers' threads run side by side
+        self._session = open_session(_exported(backbone, layer), name=f"backbone {backbone.name}")
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        normalised = self._preprocess.normalise(pixels)
+        features: NDArray[np.float32] = self._session.run([_OUTPUT], {_INPUT: normalised})[0]
+        return features.reshape(len(pixels), -1)
+
+
+class _TorchRunner:
+    def __init__(self, backbone: Backbone, layer: str, device: str) -> None:
+        self._preprocess = backbone.preprocess
+        self._device = device
+        self._network = load_backbone(backbone.name, layer).to(device)
+        self._turn = threading.Lock()
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        batch = torch.from_numpy(self._preprocess.normalise(pixels))
+        with self._turn, torch.inference_mode():
+            features: NDArray[np.float32] = (
+                self._network(batch.to(self._device)).flatten(1).float().cpu().numpy()
+            )
+        return features
+
+
+def _exported(backbone: Backbone, layer: str) -> bytes:
+    """Return a backbone's ONNX form, from the cache or, the first time, from torch."""
+    parts = [_EXPORT_VERSION, OPSET, backbone.sha256, layer]
+    key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
+    path = os.path.join(cache_folder(), "networks", f"{backbone.name}-{layer}-{key}.onnx")
+    if os.path.isfile(path):
+        with open(path, "rb") as file:
+            return file.read()
+    size = backbone.preprocess.size
+    network = load_backbone(backbone.name, layer)
+    model = export_onnx(network, size, input_name=_INPUT, output_names=[_OUTPUT])
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with replace_file(path) as file:
+        file.write(model)
+    return model
+
+
+def export_onnx(
+    network: nn.Module, size: int, *, input_name: str, output_names: Sequence[str]
+) -> bytes:
+    """Return a network as the content of one ONNX file, weights included.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        From (n, 3, size, size), float32; on the CPU, in evaluation mode.
+    size : int
+        Side of the square that it sees.
+    input_name : str
+        Of the input.
+    output_names : sequence of str
+        Of the outputs, in order.
+
+    Returns
+    -------
+    bytes
+        With a free number of photos.
+    """
+    exporter_log = logging.getLogger("torch.onnx")
+    level = exporter_log.level
+    exporter_log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # of the exporter's own inside, which a user can do nothing about
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                network,
+                (torch.zeros(2, 3, size, size),),
+                input_names=[input_name],
+                output_names=list(output_names),
+                dynamic_shapes=({0: torch.export.Dim("n_photos")},),
+                opset_version=OPSET,
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        exporter_log.setLevel(level)
+    assert program is not None
+    return bytes(program.model_proto.SerializeToString())

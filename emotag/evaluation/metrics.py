@@ -1,0 +1,194 @@
+"""Figures with bootstrap intervals over groups of photos that are not independent."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Figure", "Outcomes", "bootstrap"]
+
+Floats = NDArray[np.float64]
+
+_BINS = 10
+# Draws are made so many at a time, to bound the memory.
+_DRAWS_A_BLOCK = 100
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure and its 95 % interval.
+
+    Attributes
+    ----------
+    value : float
+        On all photos.
+    low, high : float
+        The 2.5th and the 97.5th percentile over the bootstrap draws.
+    """
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+    def to_dict(self) -> dict[str, float]:
+        """Return value, low and high, rounded to six decimals."""
+        return {name: round(float(getattr(self, name)), 6) for name in ("value", "low", "high")}
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What a classifier said of each photo, as sums from which every figure follows.
+
+    Parameters
+    ----------
+    actual, predicted : ndarray of int, shape (n_photos,)
+        Columns of labels.
+    n_labels : int
+        How many labels there are.
+    proba : ndarray of shape (n_photos, n_labels), float, or None
+        Probabilities, where the classifier gives any.
+    """
+
+    actual: NDArray[np.intp]
+    predicted: NDArray[np.intp]
+    n_labels: int
+    proba: Floats | None = None
+
+    def sums(self) -> Floats:
+        """Return for each photo what adds up: its cell, its loss, its confidence bin."""
+        n = len(self.actual)
+        cells = np.zeros((n, self.n_labels**2))
+        cells[np.arange(n), self.actual * self.n_labels + self.predicted] = 1
+        if self.proba is None:
+            return cells
+        of_actual = np.clip(self.proba[np.arange(n), self.actual], 1e-15, 1)
+        confidence = self.proba.max(axis=1)
+        bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+        gaps = np.zeros((n, _BINS))
+        gaps[np.arange(n), bins] = confidence - (self.actual == self.predicted)
+        return np.column_stack([cells, -np.log(of_actual), gaps])
+
+    def figures(self) -> dict[str, Callable[[Floats], Floats]]:
+        """Return the figures by name, each a function of summed `sums`."""
+        k = self.n_labels
+        figures: dict[str, Callable[[Floats], Floats]] = {
+            "accuracy": lambda sums: _accuracy(_confusion(sums, k)),
+            "balanced_accuracy": lambda sums: _balanced_accuracy(_confusion(sums, k)),
+            "macro_f1": lambda sums: _macro_f1(_confusion(sums, k)),
+            "majority_baseline": lambda sums: _majority(_confusion(sums, k)),
+        }
+        if self.proba is not None:
+            figures["log_loss"] = lambda sums: sums[:, k * k] / sums[:, : k * k].sum(axis=1)
+            figures["calibration_error"] = lambda sums: (
+                np.abs(sums[:, k * k + 1 :]).sum(axis=1) / sums[:, : k * k].sum(axis=1)
+            )
+        return figures
+
+    def recall(self, label: int) -> Callable[[Floats], Floats]:
+        """Return the recall of one label as a function of summed `sums`."""
+        return lambda sums: _recalls(_confusion(sums, self.n_labels))[:, label]
+
+    def confusion(self) -> NDArray[np.intp]:
+        """Return the confusion matrix: rows actual, columns predicted."""
+        matrix = np.zeros((self.n_labels, self.n_labels), dtype=np.intp)
+        np.add.at(matrix, (self.actual, self.predicted), 1)
+        return matrix
+
+
+def bootstrap(
+    sums: Floats,
+    groups: NDArray[Any],
+    figures: dict[str, Callable[[Floats], Floats]],
+    *,
+    n_draws: int = 2000,
+    seed: int = 0,
+) -> dict[str, Figure]:
+    """Return figures with percentile intervals, resampling whole groups.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (n_photos, n_sums), float
+        What adds up over photos.
+    groups : ndarray of shape (n_photos,)
+        Photos of one group are drawn together: they are not independent.
+    figures : dict of callable
+        Each from summed `sums` (n_draws, n_sums) to a figure (n_draws,); a
+        draw without the photos that a figure needs gives nan and is left out.
+    n_draws : int, default=2000
+        Bootstrap draws.
+    seed : int, default=0
+        Of the draws.
+
+    Returns
+    -------
+    dict of Figure
+        By name.
+
+    References
+    ----------
+    Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
+    """
+    _, of_photo = np.unique(groups, return_inverse=True)
+    n_groups = int(of_photo.max()) + 1
+    of_groups = np.zeros((n_groups, sums.shape[1]))
+    np.add.at(of_groups, of_photo, sums)
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for start in range(0, n_draws, _DRAWS_A_BLOCK):
+        block = min(_DRAWS_A_BLOCK, n_draws - start)
+        counts = rng.multinomial(n_groups, np.full(n_groups, 1 / n_groups), size=block)
+        drawn.append(counts @ of_groups)
+    draws = np.concatenate(drawn)
+    whole = of_groups.sum(axis=0, keepdims=True)
+    return {name: _figure(function, whole, draws) for name, function in figures.items()}
+
+
+def _figure(function: Callable[[Floats], Floats], whole: Floats, draws: Floats) -> Figure:
+    value = float(function(whole)[0])
+    values = function(draws)
+    values = values[np.isfinite(values)]
+    low, high = np.percentile(values, [2.5, 97.5]) if len(values) else (np.nan, np.nan)
+    return Figure(value, float(low), float(high))
+
+
+def _confusion(sums: Floats, n_labels: int) -> Floats:
+    return np.asarray(sums[:, : n_labels**2].reshape(-1, n_labels, n_labels))
+
+
+def _accuracy(confusion: Floats) -> Floats:
+    return np.asarray(np.trace(confusion, axis1=1, axis2=2) / confusion.sum(axis=(1, 2)))
+
+
+def _recalls(confusion: Floats) -> Floats:
+    """Return each label's recall, nan where no photo has it."""
+    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    actual = confusion.sum(axis=2)
+    empty: Floats = np.full_like(actual, np.nan)
+    return np.asarray(np.divide(hits, actual, out=empty, where=actual > 0))
+
+
+def _balanced_accuracy(confusion: Floats) -> Floats:
+    return _mean_of_present(_recalls(confusion))
+
+
+def _macro_f1(confusion: Floats) -> Floats:
+    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    both = confusion.sum(axis=1) + confusion.sum(axis=2)
+    return _mean_of_present(
+        np.divide(2 * hits, both, out=np.full_like(both, np.nan), where=both > 0)
+    )
+
+
+def _majority(confusion: Floats) -> Floats:
+    actual = confusion.sum(axis=2)
+    return np.asarray(actual.max(axis=1) / actual.sum(axis=1))
+
+
+def _mean_of_present(values: Floats) -> Floats:
+    present = np.isfinite(values)
+    return np.asarray(np.where(present, values, 0).sum(axis=1) / present.sum(axis=1))

@@ -1,0 +1,1 @@
+"""Classifiers: recipes by name, and how they are saved."""

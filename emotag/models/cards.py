@@ -1,0 +1,97 @@
+"""The model card of a bundle: what it was made of, what it scored, what it is not for."""
+
+from typing import Any
+
+from emotag.bundle import BundleConfig
+
+__all__ = ["model_card"]
+
+
+def model_card(config: BundleConfig, notes: str = "") -> str:
+    """Return a model card in Markdown, with the front matter of the Hugging Face Hub.
+
+    Parameters
+    ----------
+    config : BundleConfig
+        Of the bundle.
+    notes : str
+        Paragraphs that stand between the summary and the figures.
+    """
+    labels = config.label_set
+    sentiment = (
+        "learnt by an output of its own"
+        if config.learnt_sentiment
+        else "folded from the emotions"
+        if labels.folds
+        else "not known for these labels"
+    )
+    parts = [
+        _front_matter(),
+        f"# {config.name}",
+        f"Predicts the emotion that a photo depicts: {', '.join(labels.names)}. "
+        f"Its sentiment is {sentiment}.",
+        f"Recipe `{config.recipe}` on the backbone `{config.backbone}`, "
+        f"saved by emotag {config.emotag_version}.",
+        f"```console\n$ emotag tag --model {config.name} ./photos\n```",
+        notes.strip(),
+        _data_section(config.data),
+        _metrics_section(config.metrics),
+        _LIMITS,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+_LIMITS = """## What it is not for
+
+It says what a photo seems to depict, not what the people in it feel, and not
+what any one viewer will feel. It must not be used to judge people. Its
+confidence is calibrated on the photos it was made with; on photos of another
+kind it is less sure than it says."""
+
+
+def _front_matter() -> str:
+    return (
+        "---\nlibrary_name: emotag\npipeline_tag: image-classification\n"
+        "tags:\n- emotion\n- sentiment\n- onnx\n---"
+    )
+
+
+def _data_section(data: dict[str, Any]) -> str:
+    if not data:
+        return ""
+    lines = ["## Data", ""]
+    lines += [f"- {key.replace('_', ' ')}: {_shown(value)}" for key, value in data.items()]
+    return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {count}" for key, count in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value)
+
+
+def _metrics_section(metrics: dict[str, Any]) -> str:
+    if not metrics:
+        return ""
+    lines = [
+        "## Figures",
+        "",
+        "With 95 % bootstrap intervals over groups.",
+        "",
+        "| judged on | figure | value | 95 % interval |",
+        "| --- | --- | --- | --- |",
+    ]
+    for place, figures in metrics.items():
+        for name, figure in figures.items():
+            lines.append(f"| {place} | {name.replace('_', ' ')} | {_figure_cells(figure)} |")
+    return "\n".join(lines)
+
+
+def _figure_cells(figure: dict[str, Any]) -> str:
+    value = figure["value"]
+    shown = f"{value:.3f}" if isinstance(value, float) else str(value)
+    low, high = figure.get("low"), figure.get("high")
+    interval = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    return f"{shown} | {interval}"

@@ -1,0 +1,210 @@
+"""Models by name: each an ordinary scikit-learn estimator on paths of photos."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from emotag.backbones.registry import BACKBONES
+from emotag.dataset import Dataset
+from emotag.errors import DataError, ModelError, PhotoError
+from emotag.features.cnn import CNNFeatures
+
+__all__ = ["RECIPES", "Recipe", "drop_unreadable", "fit_model", "make_model"]
+
+CALIBRATION_FOLDS = 5
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model by name.
+
+    Attributes
+    ----------
+    name : str
+        As in ``emotag fit --model NAME``.
+    backbone : str
+        The network it stands on.
+    summary : str
+        What it is, in a line.
+    """
+
+    name: str
+    backbone: str
+    summary: str
+
+    def describe(self) -> str:
+        """Return what a person wants to know before fitting it, in a line."""
+        backbone = BACKBONES[self.backbone]
+        state = "at hand" if backbone.at_hand else "missing"
+        size = f"{backbone.size / 2**20:.0f} MiB"
+        return f"{self.summary} ({backbone.source}; {backbone.licence}; {size}, {state})"
+
+
+RECIPES: dict[str, Recipe] = {
+    "lite0": Recipe("lite0", "lite0", "logistic regression on EfficientNet-Lite0 features"),
+}
+
+
+def make_model(name: str = "lite0", *, random_state: int | None = None) -> Pipeline:
+    """Make a model by name, not yet fitted.
+
+    Parameters
+    ----------
+    name : str, default='lite0'
+        The recipe; ``emotag models`` lists them.
+    random_state : int, optional
+        Makes the folds of the calibration repeatable.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        A classifier from paths of photos to labels, with calibrated
+        probabilities. Its steps are ``features`` and ``classify``.
+
+    Raises
+    ------
+    ModelError
+        There is no such recipe; the message names the choices.
+
+    References
+    ----------
+    Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, for
+    the temperature: one number that leaves the most probable label as it is.
+
+    Examples
+    --------
+    >>> from emotag import make_model
+    >>> make_model("lite0").set_params(features__batch_size=16).steps[0]
+    ('features', CNNFeatures(batch_size=16))
+    """
+    if name not in RECIPES:
+        near = get_close_matches(str(name), RECIPES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ModelError(f"Unknown model {name!r}; choose from {', '.join(RECIPES)}.{hint}")
+    head = make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000)
+    )
+    folds = StratifiedKFold(CALIBRATION_FOLDS, shuffle=True, random_state=random_state)
+    # One temperature for one head: sigmoid would change the most probable label,
+    # and an ensemble would make as many heads as folds.
+    calibrated = CalibratedClassifierCV(head, method="temperature", ensemble=False, cv=folds)
+    return Pipeline([("features", CNNFeatures(RECIPES[name].backbone)), ("classify", calibrated)])
+
+
+def drop_unreadable(
+    model: Pipeline, dataset: Dataset, progress: Callable[[int], None] | None = None
+) -> tuple[Dataset, list[PhotoError]]:
+    """Compute the features of photos ahead of fitting, and leave out those that have none.
+
+    Parameters
+    ----------
+    model : Pipeline
+        As `make_model` makes it, with its cache on.
+    dataset : Dataset
+        The photos.
+    progress : callable, optional
+        Called with the number of photos done since the last call.
+
+    Returns
+    -------
+    dataset : Dataset
+        Without the photos that cannot be read.
+    failures : list of PhotoError
+        Those photos.
+
+    Raises
+    ------
+    DataError
+        No photo can be read.
+    """
+    features: CNNFeatures = model.named_steps["features"]
+    failures = features.extract(dataset.paths.tolist(), progress).failures
+    refused = {failure.path for failure in failures}
+    readable = np.array([path not in refused for path in dataset.paths.tolist()], dtype=np.bool_)
+    if failures and not readable.any():
+        raise DataError(f"None of the photos can be read; the first: {failures[0]}.")
+    return dataset.take(readable), failures
+
+
+def fit_model(
+    model: Pipeline,
+    X: ArrayLike,
+    y: ArrayLike,
+    groups: ArrayLike,
+    *,
+    seed: int = 0,
+    sample_weight: ArrayLike | None = None,
+) -> Pipeline:
+    """Fit a model such that its calibration keeps groups together.
+
+    scikit-learn's `CalibratedClassifierCV` passes no groups on to its folds
+    where it fits a single head, so the folds are made here.
+
+    Parameters
+    ----------
+    model : Pipeline
+        As `make_model` makes it.
+    X : array-like of str, shape (n_photos,)
+        Paths of photos.
+    y : array-like of str, shape (n_photos,)
+        Labels.
+    groups : array-like, shape (n_photos,)
+        Photos of one group are never in two folds.
+    seed : int, default=0
+        Chooses the folds.
+    sample_weight : array-like of float, shape (n_photos,), optional
+        Of each photo, in fitting and in calibration.
+
+    Returns
+    -------
+    Pipeline
+        The model itself, fitted.
+
+    Raises
+    ------
+    DataError
+        A label has fewer independent photos than there are folds.
+    """
+    X, y, groups = np.asarray(X), np.asarray(y), np.asarray(groups)
+    folds = _group_folds(X, y, groups, seed)
+    weights = {} if sample_weight is None else {"classify__sample_weight": sample_weight}
+    with _calibrating_on(model, folds):
+        model.fit(X, y, **weights)
+    return model
+
+
+def _group_folds(
+    X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any], seed: int
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    for label in sorted(set(y.tolist())):
+        independent = len(set(groups[y == label].tolist()))
+        if independent < CALIBRATION_FOLDS:
+            raise DataError(
+                f"The label {label!r} has {independent} photos to fit on that are independent of "
+                f"each other, fewer than the {CALIBRATION_FOLDS} folds of the calibration. "
+                "Add photos of it, or leave the label out."
+            )
+    splitter = StratifiedGroupKFold(CALIBRATION_FOLDS, shuffle=True, random_state=seed)
+    return list(splitter.split(X, y, groups))
+
+
+@contextmanager
+def _calibrating_on(model: Pipeline, folds: Any) -> Iterator[None]:
+    """Let the calibration use given folds for as long as the body runs."""
+    usual = model.get_params()["classify__cv"]
+    model.set_params(classify__cv=folds)
+    try:
+        yield
+    finally:
+        # The folds are indices of these photos: nothing that a fitted model should keep.
+        model.set_params(classify__cv=usual)

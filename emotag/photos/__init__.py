@@ -1,0 +1,1 @@
+"""Photos: found, opened, decoded, oriented, refused, and made into pixels."""

@@ -1,0 +1,269 @@
+"""One photo opened, decoded no larger than needed, turned upright, or refused."""
+
+import importlib
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from emotag.errors import PhotoError, SkippedPhoto, UnreadablePhoto
+from emotag.photos.formats import ENDINGS, HEADER_BYTES, ending_of, sniff
+from emotag.photos.preprocess import Preprocess
+
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "DecodedPhoto", "decode_photo"]
+
+MAX_PIXELS = 200_000_000
+"""Photos of more pixels are skipped by default: such a file may be a bomb."""
+
+MIN_SIDE = 32
+"""Photos whose shorter side is below this, in pixels, are skipped: icons, spacers."""
+
+# Pillow's plugins, opened by name: Image.open would load all of them to try each,
+# and its limit on pixels is one for the whole process.
+_PLUGINS = {
+    "JPEG": ("PIL.JpegImagePlugin", "JpegImageFile"),
+    "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
+    "WEBP": ("PIL.WebPImagePlugin", "WebPImageFile"),
+    "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
+    "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
+    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
+    "HEIF": ("pillow_heif.as_plugin", "HeifImageFile"),
+}
+
+# What decoders raise on damaged files, beside OSError.
+_DECODER_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+_ORIENTATION_TAG = 0x0112
+
+# How to turn rows and columns upright (EXIF 2.32, tag Orientation).
+_TURNS: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    1: lambda pixels: pixels,
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.transpose(1, 0, 2),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: pixels[::-1, ::-1].transpose(1, 0, 2),
+    8: lambda pixels: np.rot90(pixels, 1),
+}
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a FIFO"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+
+
+@dataclass(frozen=True)
+class DecodedPhoto:
+    """A photo's pixels, and what is to be said about its file.
+
+    Attributes
+    ----------
+    pixels : ndarray of shape (size, size, 3), uint8
+        In the order R, G, B.
+    width, height : int
+        Of the file, in pixels, before it was turned upright.
+    note : str
+        Empty, or what is odd about the file.
+    """
+
+    pixels: NDArray[np.uint8]
+    width: int
+    height: int
+    note: str = ""
+
+
+def decode_photo(
+    path: str, preprocess: Preprocess, *, max_pixels: int = MAX_PIXELS
+) -> DecodedPhoto:
+    """Decode one photo into the pixels that a network takes.
+
+    The orientation of EXIF is applied, transparency is laid on white, the
+    first frame of an animation is taken, and a JPEG is decoded at the
+    smallest scale that still has every pixel the network needs.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    preprocess : Preprocess
+        Resizes and crops.
+    max_pixels : int, default=MAX_PIXELS
+        A photo of more pixels is skipped before any is decoded.
+
+    Returns
+    -------
+    DecodedPhoto
+        Pixels of shape (preprocess.size, preprocess.size, 3), uint8.
+
+    Raises
+    ------
+    SkippedPhoto
+        No plain file, too small, or too large.
+    UnreadablePhoto
+        It cannot be read, is no photo, or is damaged.
+    """
+    try:
+        with _open(path) as (file, kind):
+            image = _open_image(path, file, kind)
+            width, height = image.size
+            _refuse_size(path, width, height, max_pixels)
+            image.draft("RGB", preprocess.needed(width, height))
+            image.load()
+            turn = _TURNS.get(_orientation(image), _TURNS[1])
+            # A centre crop may be turned after it as well as before, which is cheaper.
+            pixels = np.ascontiguousarray(turn(preprocess.crop(_to_rgb(image))))
+    except PhotoError:
+        raise
+    except _DECODER_ERRORS as error:
+        raise UnreadablePhoto(path, f"damaged: {_first_line(error)}") from error
+    except OSError as error:
+        raise UnreadablePhoto(path, _os_reason(path, error)) from error
+    return DecodedPhoto(pixels, width, height, _note(path, kind))
+
+
+@contextmanager
+def _open(path: str) -> Iterator[tuple[BinaryIO, str]]:
+    """Open a plain file that begins as a photo does; notice if it changes meanwhile."""
+    _refuse_special(path, os.stat(path))
+    # O_NONBLOCK: should a FIFO have taken its place since, opening must not wait
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    with open(os.open(path, flags), "rb") as file:
+        before = os.fstat(file.fileno())
+        _refuse_special(path, before)
+        header = file.read(HEADER_BYTES)
+        file.seek(0)
+        kind = sniff(header)
+        if kind is None:
+            raise UnreadablePhoto(path, _no_photo(header))
+        try:
+            yield file, kind
+        except (OSError, *_DECODER_ERRORS):
+            _refuse_changed(path, before, os.fstat(file.fileno()))
+            raise
+        _refuse_changed(path, before, os.fstat(file.fileno()))
+
+
+def _refuse_special(path: str, status: os.stat_result) -> None:
+    for is_kind, name in _KINDS:
+        if is_kind(status.st_mode):
+            raise SkippedPhoto(path, f"{name}, not a file")
+
+
+def _refuse_changed(path: str, before: os.stat_result, after: os.stat_result) -> None:
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise UnreadablePhoto(path, "changed while it was read")
+
+
+def _refuse_size(path: str, width: int, height: int, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise SkippedPhoto(
+            path,
+            f"{width} x {height} pixels are more than the limit of {max_pixels} (--max-pixels)",
+        )
+    if min(width, height) < MIN_SIDE:
+        raise SkippedPhoto(path, f"too small: {width} x {height} pixels, at least {MIN_SIDE}")
+
+
+def _open_image(path: str, file: BinaryIO, kind: str) -> Image.Image:
+    module, name = _PLUGINS[kind]
+    try:
+        plugin = getattr(importlib.import_module(module), name)
+    except ImportError as error:
+        raise UnreadablePhoto(
+            path, "HEIC needs an extra; type: pip install 'emotag[heic]'"
+        ) from error
+    image = plugin(file)
+    assert isinstance(image, Image.Image)
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return EXIF's orientation, 1 to 8; damaged EXIF counts as upright."""
+    try:
+        return int(image.getexif().get(_ORIENTATION_TAG, 1))
+    except (OSError, *_DECODER_ERRORS):
+        return 1
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Return a photo of any mode as RGB of 8 bits."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _to_grey(image).convert("RGB")
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        return _on_white(image)
+    return image.convert("RGB")
+
+
+def _to_grey(image: Image.Image) -> Image.Image:
+    """Scale grey values of 16 or 32 bits, or floats, down to 8 bits."""
+    values = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    highest = float(values.max(initial=0.0))
+    if image.mode == "F":
+        full = 1.0 if highest <= 1.0 else max(highest, 255.0)
+    else:
+        full = max(highest, 65535.0)
+    return Image.fromarray(np.clip(values * (255.0 / full), 0, 255).astype(np.uint8))
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    layer = image.convert("RGBA")
+    white = Image.new("RGBA", layer.size, "white")
+    return Image.alpha_composite(white, layer).convert("RGB")
+
+
+def _note(path: str, kind: str) -> str:
+    ending = ending_of(path)
+    if ENDINGS.get(ending) == kind:
+        return ""
+    return f"{kind} under the ending {ending}" if ending else f"{kind} without an ending"
+
+
+def _no_photo(header: bytes) -> str:
+    if not header:
+        return "empty file"
+    try:
+        header.decode("ascii")
+    except UnicodeDecodeError:
+        return "not a photo"
+    return "not a photo but text"
+
+
+def _os_reason(path: str, error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if isinstance(error, FileNotFoundError):
+        return "broken link" if os.path.islink(path) else "vanished before it was read"
+    if error.errno is None:
+        return f"damaged: {_first_line(error)}"
+    return error.strerror or _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,253 @@
+"""Files and folders that appear whole, and SQLite opened one way."""
+
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+from emotag.errors import StorageError
+
+__all__ = ["cache_folder", "open_database", "replace_file", "replace_folder"]
+
+BUSY_SECONDS = 60.0
+
+
+def cache_folder() -> str:
+    """Return the folder of caches: ``EMOTAG_CACHE``, or the platform's own."""
+    if folder := os.environ.get("EMOTAG_CACHE"):
+        return folder
+    # imported here: most commands never need it
+    from platformdirs import user_cache_dir
+
+    return user_cache_dir("emotag", appauthor=False)
+
+
+@contextmanager
+def replace_file(path: str) -> Iterator[IO[bytes]]:
+    """Open a file for writing that takes its name only once it is whole.
+
+    It is written beside `path`, flushed to the disk, and renamed. If the body
+    raises, what was there before stays and nothing is left behind.
+
+    Parameters
+    ----------
+    path : str
+        The file to be; its folder must exist.
+
+    Yields
+    ------
+    binary file
+        Open for writing.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written; the message says why.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        with _open_special(path) as file:
+            yield file
+        return
+    path = os.path.realpath(path)
+    folder = os.path.dirname(path)
+    try:
+        handle, beside = tempfile.mkstemp(
+            prefix=f".{os.path.basename(path)}.", suffix=".partial", dir=folder
+        )
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(beside, _usual_mode())
+        os.replace(beside, path)
+        _sync_folder(folder)
+    except OSError as error:
+        _remove(beside)
+        if isinstance(error, StorageError) or error.filename not in (None, beside, path):
+            raise
+        raise _cannot_write(path, error) from error
+    except BaseException:
+        _remove(beside)
+        raise
+
+
+@contextmanager
+def replace_folder(path: str, *, force: bool = False) -> Iterator[str]:
+    """Make a folder that takes its name only once it is whole.
+
+    Parameters
+    ----------
+    path : str
+        The folder to be. Missing parents are made.
+    force : bool, default=False
+        Whether a folder that is there already is replaced.
+
+    Yields
+    ------
+    str
+        An empty folder beside `path`, to be filled.
+
+    Raises
+    ------
+    StorageError
+        The folder exists and `force` is false, or it cannot be written.
+    """
+    refuse_existing(path, force=force)
+    target = os.path.abspath(path)
+    parent, name = os.path.split(target)
+    try:
+        os.makedirs(parent, exist_ok=True)
+        beside = tempfile.mkdtemp(prefix=f".{name}.", suffix=".partial", dir=parent)
+        os.chmod(beside, _usual_mode(folder=True))
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        yield beside
+        refuse_existing(path, force=force)
+        _sync_files(beside)
+        _swap_in(beside, target)
+        _sync_folder(parent)
+    except OSError as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        if isinstance(error, StorageError):
+            raise
+        raise _cannot_write(path, error) from error
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+
+
+def _open_special(path: str) -> IO[bytes]:
+    """Open a device or a pipe, which must be written to and never be replaced."""
+    try:
+        return open(path, "wb")
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def refuse_existing(path: str, *, force: bool) -> None:
+    """Raise a StorageError if `path` exists and must not be replaced."""
+    if os.path.lexists(path) and not force:
+        raise StorageError(f"{path} exists already; choose another name, or --force to replace it.")
+
+
+def _swap_in(beside: str, target: str) -> None:
+    """Rename `beside` to `target`, keeping what stood there until it is done."""
+    if not os.path.lexists(target):
+        os.rename(beside, target)
+        return
+    old = f"{beside}.old"
+    os.rename(target, old)
+    try:
+        os.rename(beside, target)
+    except BaseException:
+        os.rename(old, target)
+        raise
+    if os.path.islink(old) or not os.path.isdir(old):
+        os.remove(old)
+    else:
+        shutil.rmtree(old)
+
+
+def open_database(path: str, schema: str, version: int) -> sqlite3.Connection:
+    """Open a SQLite data base in WAL mode, making it by `schema` where it is new.
+
+    Parameters
+    ----------
+    path : str
+        The file; missing folders are made.
+    schema : str
+        Statements that make the tables.
+    version : int
+        The schema's version. A file of another version is made anew: what
+        is kept this way can be computed again.
+
+    Returns
+    -------
+    sqlite3.Connection
+        In autocommit mode, waiting up to a minute for other processes.
+
+    Raises
+    ------
+    StorageError
+        It cannot be opened, or is no data base.
+    """
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        connection = sqlite3.connect(
+            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+    except (OSError, sqlite3.Error) as error:
+        raise StorageError(f"{path} cannot be opened: {error}") from error
+    try:
+        _prepare(connection, schema, version)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StorageError(
+            f"{path} cannot be used: {error}. If it is damaged, delete it; "
+            "EMOTAG_CACHE names another place."
+        ) from error
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, schema: str, version: int) -> None:
+    # large enough that a vector of features fits into one page
+    connection.execute("PRAGMA page_size = 16384")
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    if _scalar(connection, "PRAGMA user_version") == version:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    # another process may have made the tables while this one waited
+    if _scalar(connection, "PRAGMA user_version") != version:
+        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        for (table,) in connection.execute(tables).fetchall():
+            connection.execute(f'DROP TABLE "{table}"')
+        for statement in filter(str.strip, schema.split(";")):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version:d}")
+    connection.execute("COMMIT")
+
+
+def _scalar(connection: sqlite3.Connection, query: str) -> Any:
+    return connection.execute(query).fetchone()[0]
+
+
+def _cannot_write(path: str, error: OSError) -> StorageError:
+    return StorageError(f"{path} cannot be written: {error.strerror or error}.")
+
+
+def _usual_mode(*, folder: bool = False) -> int:
+    # tempfile makes private files; the result should be as open() makes them
+    mask = os.umask(0)
+    os.umask(mask)
+    return (0o777 if folder else 0o666) & ~mask
+
+
+def _sync_files(folder: str) -> None:
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with open(os.path.join(parent, name), "rb") as file:
+                os.fsync(file.fileno())
+
+
+def _sync_folder(folder: str) -> None:
+    # not every platform can open a folder; the rename itself is done by then
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError):
+        os.remove(path)

@@ -1,0 +1,100 @@
+"""What is said of one photo, and the columns in which it is said."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote_from_bytes
+
+from emotag.emotions import LabelSet
+
+__all__ = ["Row", "Status", "column_names", "path_text", "to_record"]
+
+Status = Literal["tagged", "skipped", "failed"]
+
+DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What is said of one photo.
+
+    Attributes
+    ----------
+    path : str
+        As typed, joined.
+    status : {'tagged', 'skipped', 'failed'}
+        What became of it.
+    reason : str
+        Why it was skipped or failed; of a tagged photo, what is odd about its file.
+    emotion : str
+        The most probable label, or empty.
+    confidence : float or None
+        Its calibrated probability.
+    sentiment : str
+        ``'positive'``, ``'negative'``, or empty where it is not known.
+    p_positive : float or None
+        The probability of positive sentiment.
+    probabilities : tuple of float
+        Of every label, in the order of the model's label set; empty if not tagged.
+    model : str
+        The model's name.
+    """
+
+    path: str
+    status: Status
+    reason: str = ""
+    emotion: str = ""
+    confidence: float | None = None
+    sentiment: str = ""
+    p_positive: float | None = None
+    probabilities: tuple[float, ...] = ()
+    model: str = ""
+
+
+def column_names(labels: LabelSet) -> list[str]:
+    """Return the columns of every output, in order.
+
+    Examples
+    --------
+    >>> from emotag.emotions import FIVE
+    >>> column_names(FIVE)[-3:]
+    ['p_fear', 'p_sadness', 'model']
+    """
+    fixed = ["path", "status", "reason", "emotion", "confidence", "sentiment", "p_positive"]
+    return [*fixed, *(f"p_{name}" for name in labels.names), "model"]
+
+
+def to_record(row: Row, labels: LabelSet) -> dict[str, Any]:
+    """Return a row by column, numbers rounded, None where there is nothing to say."""
+    probabilities = row.probabilities or (None,) * len(labels)
+    values = [
+        path_text(row.path),
+        row.status,
+        row.reason or None,
+        row.emotion or None,
+        _rounded(row.confidence),
+        row.sentiment or None,
+        _rounded(row.p_positive),
+        *map(_rounded, probabilities),
+        row.model,
+    ]
+    return dict(zip(column_names(labels), values, strict=True))
+
+
+def path_text(path: str) -> str:
+    r"""Return a path as valid text: bytes that are not UTF-8 are percent-escaped.
+
+    Examples
+    --------
+    >>> path_text("caf\udce9 100%.jpg")
+    'caf%E9 100%.jpg'
+    """
+    if path.isprintable():
+        return path
+    return "".join(
+        quote_from_bytes(bytes([ord(mark) - 0xDC00])) if "\udc80" <= mark <= "\udcff" else mark
+        for mark in path
+    )
+
+
+def _rounded(number: float | None) -> float | None:
+    return None if number is None else round(number, DECIMALS)

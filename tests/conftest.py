@@ -1,0 +1,71 @@
+"""Fixtures that several rooms need."""
+
+import os
+import shutil
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the user's cache out of the tests, and the tests out of it.
+
+    The exported networks are shared by all tests of a session: making one takes seconds.
+    """
+    base = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("EMOTAG_CACHE", str(base))
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The labelled photos beside the checkout."""
+    if not (SHARED / "data" / "photos.csv").is_file():
+        pytest.skip("needs the labelled photos of ../shared/data, which are not here")
+    return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def sample_photos() -> list[str]:
+    """scikit-learn's two photos: 640 x 427 JPEGs that no one here made."""
+    folder = Path(sysconfig.get_path("purelib")) / "sklearn" / "datasets" / "images"
+    return [str(folder / name) for name in ("china.jpg", "flower.jpg")]
+
+
+def draw_photo(path: str | os.PathLike[str], seed: int, size: tuple[int, int] = (96, 64)) -> str:
+    """Write a small photo-like JPEG of smooth random colours and return its path."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(path, quality=90)
+    return os.fspath(path)
+
+
+@pytest.fixture
+def labelled_folder(tmp_path: Path) -> Path:
+    """Two labels that colour tells apart: DATA/love (red) and DATA/fear (blue), 12 photos each."""
+    for label, colour in (("love", (200, 40, 40)), ("fear", (30, 30, 160))):
+        (tmp_path / "data" / label).mkdir(parents=True)
+        for index in range(12):
+            rng = np.random.default_rng([index, colour[0]])
+            noise = rng.integers(-30, 31, (48, 64, 3))
+            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / label / f"{index}.jpg", quality=90)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def chmod_matters(tmp_path: Path) -> Iterator[None]:
+    """Skip where permissions do not bind, as for root."""
+    probe = tmp_path / "probe"
+    probe.write_text("x")
+    probe.chmod(0)
+    if os.access(probe, os.R_OK):
+        pytest.skip("this user may read everything (root)")
+    yield
+    shutil.rmtree(probe, ignore_errors=True)
