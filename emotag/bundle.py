@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotag.emotions import LabelSet
-from emotag.errors import BundleError, EmotagError
+from emotag.errors import BundleError, EmotagError, StorageError
 from emotag.photos.preprocess import Preprocess
 from emotag.sessions import open_session
+from emotag.storage import refuse_existing
 
 __all__ = [
     "CONFIG",
@@ -34,6 +35,7 @@ __all__ = [
     "default_bundle",
     "find_bundle",
     "open_bundle",
+    "refuse_target",
 ]
 
 FORMAT_VERSION = 1
@@ -42,6 +44,8 @@ NETWORK = "model.onnx"
 MODELS_FOLDER = "models"
 
 _CONFIG_LIMIT = 4 * 2**20
+# more than an ONNX file can have
+_FILE_LIMIT = 2**31
 _INPUT = "pixels"
 _EMOTION = "emotion"
 _SENTIMENT = "sentiment"
@@ -252,7 +256,7 @@ class Bundle:
         if name not in self.config.files:
             raise BundleError(f"The model {self.folder} has no {name}.")
         try:
-            content = _read_inside(self.folder, name)
+            content = _read_inside(self.folder, name, limit=_FILE_LIMIT)
         except BundleError as error:
             raise BundleError(f"The model {self.folder} is refused: {error}.") from error
         if hashlib.sha256(content).hexdigest() != self.config.files[name]:
@@ -353,7 +357,39 @@ def open_bundle(folder: str) -> Bundle:
     return Bundle(folder, config)
 
 
-def _read_inside(folder: str, name: str, limit: int | None = None) -> bytes:
+def refuse_target(folder: str, *, force: bool) -> None:
+    """Refuse a folder in which a model shall be saved if that would lose anything.
+
+    Parameters
+    ----------
+    folder : str
+        Where the model shall be.
+    force : bool
+        Whether a model that is there already may be replaced. Anything else may not.
+
+    Raises
+    ------
+    StorageError
+        Something is there that is not to be replaced.
+    """
+    refuse_existing(folder, force=force)
+    if not os.path.lexists(folder) or _holds_only_a_bundle(folder):
+        return
+    raise StorageError(
+        f"{folder} is not a saved model, or holds other files too, so --force does not replace "
+        "it; choose another name, or move it away."
+    )
+
+
+def _holds_only_a_bundle(folder: str) -> bool:
+    try:
+        known = {CONFIG, *open_bundle(folder).config.files}
+    except BundleError:
+        return False
+    return known.issuperset(os.listdir(folder))
+
+
+def _read_inside(folder: str, name: str, *, limit: int) -> bytes:
     """Read a plain file of a folder; a link may not lead out of it."""
     path = os.path.join(folder, name)
     inside = os.path.realpath(folder)
@@ -362,7 +398,7 @@ def _read_inside(folder: str, name: str, limit: int | None = None) -> bytes:
     if not os.path.isfile(path):
         raise BundleError(f"{name} is missing")
     try:
-        if limit is not None and os.path.getsize(path) > limit:
+        if os.path.getsize(path) > limit:
             raise BundleError(f"{name} is larger than {limit} bytes")
         with open(path, "rb") as file:
             return file.read()
@@ -370,10 +406,14 @@ def _read_inside(folder: str, name: str, limit: int | None = None) -> bytes:
         raise BundleError(f"{name} cannot be read ({error.strerror})") from error
 
 
-def _check_probabilities(array: NDArray[np.floating[Any]], shape: tuple[int, int]) -> None:
-    if array.shape != shape:
-        raise BundleError(f"{NETWORK} gave an output of shape {array.shape}, not {shape}.")
-    if not np.isfinite(array).all() or not np.allclose(array.sum(axis=1), 1.0, atol=1e-3):
+def _check_probabilities(output: Any, shape: tuple[int, int]) -> None:
+    # an ONNX network may also return text, or a list
+    if not isinstance(output, np.ndarray) or output.dtype.kind != "f":
+        raise BundleError(f"{NETWORK} gave no numbers.")
+    if output.shape != shape:
+        raise BundleError(f"{NETWORK} gave an output of shape {output.shape}, not {shape}.")
+    # NaN fails every comparison
+    if not (output >= 0).all() or not np.allclose(output.sum(axis=1), 1.0, atol=1e-3):
         raise BundleError(f"{NETWORK} gave numbers that are no probabilities.")
 
 
@@ -381,6 +421,8 @@ def _text(content: dict[str, Any], key: str) -> str:
     value = content[key]
     if not isinstance(value, str):
         raise BundleError(f"{key!r} is not text")
+    if not value.isprintable():
+        raise BundleError(f"{key!r} holds characters that cannot be shown")
     return value
 
 

@@ -12,7 +12,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from emotag.errors import DataError, PhotosNotFoundError
+from emotag.errors import DataError, PhotoError, PhotosNotFoundError
+from emotag.photos.decoding import hash_photo
 from emotag.photos.finding import find_photos
 
 __all__ = ["MANIFEST", "Dataset", "load_dataset", "load_photos", "split_dataset"]
@@ -25,6 +26,7 @@ TEST_SHARE = 0.25
 _TRAIN_SPLITS = ("train", "val")
 _SPLITS = (*_TRAIN_SPLITS, "test")
 _NAMED = 3
+_NO_LABEL = "No photo has a label, so there is nothing to fit on."
 
 Strings = NDArray[np.str_]
 
@@ -120,6 +122,8 @@ def load_photos(
     """
     folders = [data] if isinstance(data, str | os.PathLike) else list(data)
     dataset = load_dataset([os.fspath(folder) for folder in folders]).labelled
+    if not len(dataset):
+        raise DataError(_NO_LABEL)
     return dataset.paths, dataset.labels, dataset.groups
 
 
@@ -358,9 +362,8 @@ class _DisjointSets:
 
 def _digest(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+        return hash_photo(path).hex()
+    except PhotoError:
         # Such a photo is reported when it is decoded.
         return f"unreadable {path}"
 
@@ -386,7 +389,7 @@ def _held_out(dataset: Dataset, seed: int) -> tuple[NDArray[np.bool_], NDArray[n
 
 def _refuse_few(dataset: Dataset) -> None:
     if not len(dataset):
-        raise DataError("No photo has a label, so there is nothing to fit on.")
+        raise DataError(_NO_LABEL)
     if len(dataset.counts) < 2:
         raise DataError(
             f"All photos have the label {next(iter(dataset.counts))!r}; "

@@ -1,6 +1,7 @@
 """Label sets, and how their emotions fold into sentiment."""
 
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -65,12 +66,14 @@ class LabelSet:
         for name in self.names:
             if not isinstance(name, str) or not name.strip():
                 raise LabelError(f"{name!r} is no label: labels are non-empty text.")
-        doubled = sorted({name for name in self.names if self.names.count(name) > 1})
+            if not name.isprintable():
+                raise LabelError(f"{name!r} is no label: it holds characters that cannot be shown.")
+        doubled = sorted(name for name, count in Counter(self.names).items() if count > 1)
         if doubled:
             raise LabelError(f"{_listed(doubled)} stands twice among {_listed(self.names)}.")
         if len(self.names) < 2:
             raise LabelError(f"A label set needs at least two labels, not {_listed(self.names)}.")
-        for name in sorted(self.positive | self.negative):
+        for name in sorted((self.positive | self.negative) - set(self.names)):
             self.index(name)
         both = sorted(self.positive & self.negative)
         if both:

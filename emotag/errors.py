@@ -33,6 +33,7 @@ __all__ = [
     "UnreadablePhoto",
     "WeightsError",
     "explain_missing",
+    "require_training",
 ]
 
 
@@ -113,6 +114,20 @@ _TRAINING_MODULES = {
 }
 
 
+def require_training(what: str) -> None:
+    """Raise a MissingExtraError unless the part that trains models is installed.
+
+    Parameters
+    ----------
+    what : str
+        What was asked for, as the message shall name it.
+    """
+    from importlib.util import find_spec
+
+    if any(find_spec(module) is None for module in _TRAINING_MODULES):
+        raise _missing_training(what)
+
+
 def explain_missing(error: ImportError, what: str) -> ImportError:
     """Return the error to raise where an import failed: ours, if an extra is what it lacks.
 
@@ -124,7 +139,11 @@ def explain_missing(error: ImportError, what: str) -> ImportError:
         What was asked for, as the message shall name it.
     """
     if (error.name or "").partition(".")[0] in _TRAINING_MODULES:
-        return MissingExtraError(
-            f"{what} needs the part of emotag that trains models; type: pip install 'emotag[train]'"
-        )
+        return _missing_training(what)
     return error
+
+
+def _missing_training(what: str) -> MissingExtraError:
+    return MissingExtraError(
+        f"{what} needs the part of emotag that trains models; type: pip install 'emotag[train]'"
+    )

@@ -1,14 +1,19 @@
-"""Chunks of work through joblib, in order."""
+"""Chunks of work on several threads, in order."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 __all__ = ["chunked", "map_chunks", "usable_cores"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# Chunks a thread that may be worked on or wait to be taken: enough that no thread
+# idles while the caller is busy, few enough that memory stays flat.
+_AHEAD = 4
 
 
 def usable_cores() -> int:
@@ -30,9 +35,11 @@ def map_chunks(
     *,
     size: int,
     jobs: int | None = None,
-    ahead: int = 64,
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Apply a function to fixed chunks of the items, several at a time.
+
+    If the caller stops early, no further chunk is begun, and those that run
+    are waited for.
 
     Parameters
     ----------
@@ -44,26 +51,32 @@ def map_chunks(
     size : int
         Items a chunk. The chunks do not depend on `jobs`.
     jobs : int, optional
-        Threads at a time; by default one a core. Inside
-        ``joblib.parallel_config`` its backend decides.
-    ahead : int, default=64
-        Chunks a thread that may be worked on or wait before the first of
-        them is taken: it bounds the memory that results take.
+        Threads at a time; by default one a core. Negative numbers count
+        down from there, as scikit-learn's ``n_jobs``: -1 is one a core.
 
     Yields
     ------
     result
         One for each chunk, in the order of the items.
     """
-    chunks = list(chunked(items, size))
-    jobs = jobs or usable_cores()
-    if len(chunks) < 2 or jobs == 1:
-        # joblib takes a fifth of a second to import
-        yield from map(function, chunks)
-        return
-    from joblib import Parallel, delayed
+    jobs = _count_threads(jobs)
+    pending: deque[Future[Result]] = deque()
+    # Not joblib's threads: those are daemons, which must not be inside onnxruntime
+    # when the interpreter ends.
+    with ThreadPoolExecutor(jobs, thread_name_prefix="emotag") as pool:
+        try:
+            for chunk in chunked(items, size):
+                pending.append(pool.submit(function, chunk))
+                if len(pending) == _AHEAD * jobs:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            for waiting in pending:
+                waiting.cancel()
 
-    workers = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")
-    pending = iter(chunks)
-    while batch := list(islice(pending, ahead * jobs)):
-        yield from workers(delayed(function)(chunk) for chunk in batch)
+
+def _count_threads(jobs: int | None) -> int:
+    if not jobs:
+        return usable_cores()
+    return jobs if jobs > 0 else max(1, usable_cores() + 1 + jobs)

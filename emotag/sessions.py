@@ -59,6 +59,8 @@ def open_session(model: bytes, *, threads: int = 1, name: str = "the model") -> 
     options.log_severity_level = 4
     # idle threads that spin would take the cores from the decoders
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # onnxruntime's own format can be made to look like ONNX to the check above
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class of their own
@@ -69,7 +71,7 @@ def open_session(model: bytes, *, threads: int = 1, name: str = "the model") -> 
 def refuse_external_data(model: bytes, *, name: str = "the model") -> None:
     """Raise a BundleError if a tensor of an ONNX model lies in another file.
 
-    onnxruntime would look for such a file in the current folder.
+    onnxruntime may look for such a file in the current folder.
     """
     try:
         found = _has_external_data(memoryview(model), "model", 0)
@@ -103,6 +105,9 @@ def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     position = 0
     while position < len(message):
         key, position = _varint(message, position)
+        if key >> 32:
+            # parsers drop the bits above and see another field than we would
+            raise ValueError("field number too large")
         number, wire = key >> 3, key & 7
         if wire == 0:
             value, position = _varint(message, position)

@@ -10,7 +10,14 @@ from typing import IO, Any
 
 from emotag.errors import StorageError
 
-__all__ = ["cache_folder", "open_database", "replace_file", "replace_folder"]
+__all__ = [
+    "cache_folder",
+    "is_special",
+    "open_database",
+    "refuse_existing",
+    "replace_file",
+    "replace_folder",
+]
 
 BUSY_SECONDS = 60.0
 
@@ -47,7 +54,7 @@ def replace_file(path: str) -> Iterator[IO[bytes]]:
     StorageError
         The file cannot be written; the message says why.
     """
-    if os.path.exists(path) and not os.path.isfile(path):
+    if is_special(path):
         with _open_special(path) as file:
             yield file
         return
@@ -121,6 +128,11 @@ def replace_folder(path: str, *, force: bool = False) -> Iterator[str]:
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
+
+
+def is_special(path: str) -> bool:
+    """Return whether a device, a pipe or the like stands at `path`, and no plain file."""
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def _open_special(path: str) -> IO[bytes]:

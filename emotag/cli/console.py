@@ -1,6 +1,7 @@
 """Where the commands print: results to stdout, all else to stderr."""
 
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,12 +19,28 @@ from rich.text import Text
 
 from emotag.tagging.rows import path_text
 
-__all__ = ["Advance", "notes", "progress_bar", "results", "safe"]
+__all__ = [
+    "Advance",
+    "notes",
+    "person_reads_notes",
+    "person_reads_results",
+    "progress_bar",
+    "results",
+    "safe",
+    "stage",
+]
 
-results = Console(highlight=False)
-notes = Console(stderr=True, highlight=False)
+# Text is printed as it is: a path may well hold [red] or :smile:, and a line that is
+# read from a log stays one line.
+results = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+notes = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 _LOG_LINES = 10
+
+# Control and direction marks, line separators, private and unassigned characters.
+_UNSAFE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+# They join emoji and the letters of some scripts.
+_JOINERS = "\u200c\u200d"
 
 
 def safe(text: str) -> str:
@@ -38,9 +55,22 @@ def safe(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        mark if mark.isprintable() or mark == "\n" else mark.encode("unicode_escape").decode()
+        mark.encode("unicode_escape").decode()
+        if unicodedata.category(mark) in _UNSAFE and mark not in _JOINERS
+        else mark
         for mark in text
     )
+
+
+def person_reads_results() -> bool:
+    """Return whether stdout is a terminal, and not a file, a pipe or closed."""
+    # asked of the stream: rich would call a file a terminal where FORCE_COLOR is set
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def person_reads_notes() -> bool:
+    """Return whether stderr is a terminal that can show a bar."""
+    return sys.stderr is not None and sys.stderr.isatty() and not notes.is_dumb_terminal
 
 
 class Advance:
@@ -60,7 +90,7 @@ class Advance:
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task, count)
         elif count and self._done * _LOG_LINES // max(self._total, 1) > before:
-            notes.print(f"{self._what}: {self._done} of {self._total}", markup=False)
+            notes.print(f"{self._what}: {self._done} of {self._total}")
 
 
 class _Rate(ProgressColumn):
@@ -75,7 +105,7 @@ def progress_bar(what: str, total: int, *, quiet: bool = False) -> Iterator[Adva
     """Show how far a job is, with its rate and the time left, while the body runs."""
     if quiet:
         yield Advance(what, 0, _Silent())
-    elif not notes.is_terminal:
+    elif not person_reads_notes():
         yield Advance(what, total, None)
     else:
         columns = (
@@ -96,6 +126,14 @@ class _Silent(Progress):
         super().__init__(console=notes, disable=True)
 
 
-def stdout_is_terminal() -> bool:
-    """Return whether a person reads stdout."""
-    return sys.stdout.isatty()
+@contextmanager
+def stage(what: str, *, quiet: bool = False) -> Iterator[None]:
+    """Say what is going on while a step runs that cannot be counted."""
+    if quiet:
+        yield
+    elif person_reads_notes():
+        with notes.status(f"{what} …"):
+            yield
+    else:
+        notes.print(f"{what} …")
+        yield

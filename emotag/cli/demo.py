@@ -12,20 +12,24 @@ def demo(
         str, typer.Option("--output", "-o", metavar="FILE", help="Where the tags go.")
     ] = "emotag-demo.csv",
 ) -> None:
-    """Tag the two sample photos of scikit-learn, to see what a run looks like.
+    """Tag two sample photos, to see a run.
 
-    Example: [bold]emotag demo[/bold]
+    They come with scikit-learn: a temple in China, and a flower.
+
+    Example: emotag demo
     """
     import os
 
-    from emotag.cli.console import notes
+    from emotag.cli.console import notes, safe
     from emotag.cli.tag import tag
     from emotag.photos.samples import sample_folder
 
     folder = sample_folder()
-    notes.print(f"$ emotag tag {folder} -o {output}", style="bold", markup=False, soft_wrap=True)
+    notes.print(f"$ emotag tag {safe(folder)} -o {safe(output)}", style="bold")
     tag([folder], output=output)
-    with open(output, encoding="utf-8") as file:
-        typer.echo(file.read(), nl=False)
-    notes.print(f"\nThe tags are in {os.path.abspath(output)}.", markup=False, soft_wrap=True)
+    if output.endswith((".csv", ".jsonl")):
+        with open(output, encoding="utf-8") as file:
+            typer.echo(f"\n{file.read()}")
+    if output != "-":
+        notes.print(f"The tags are in {safe(os.path.abspath(output))}.")
     notes.print("Now your own: emotag tag ./photos")

@@ -11,17 +11,26 @@ def fit(
     data: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[DATA…]",
+            metavar="DATA",
             help="Folders of LABEL/photo.jpg, or with a photos.csv.",
             show_default="./data",
         ),
     ] = None,
     model: Annotated[
-        str, typer.Option("--model", "-m", help="What to fit; emotag models lists them.")
+        str,
+        typer.Option(
+            "--model", "-m", metavar="NAME", help="What to fit; emotag models lists them."
+        ),
     ] = "lite0",
     out: Annotated[
         str | None,
-        typer.Option("--out", "-o", metavar="FOLDER", show_default="./models/MODEL"),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Where the model goes.",
+            show_default="./models/NAME",
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a model that is there already.")
@@ -36,32 +45,41 @@ def fit(
             "--label-file", metavar="TOML", help="Says which labels are positive and negative."
         ),
     ] = None,
-    label_column: Annotated[str, typer.Option(help="Column of photos.csv.")] = "label",
+    label_column: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column of photos.csv with the emotion.")
+    ] = "label",
     group_column: Annotated[
-        str, typer.Option(help="Column of what must not be split, such as the owner.")
+        str,
+        typer.Option(
+            metavar="COLUMN", help="Column of what keeps photos together, such as the owner."
+        ),
     ] = "group",
-    split_column: Annotated[str, typer.Option(help="Column of train, val, test.")] = "split",
-    seed: Annotated[int, typer.Option(min=0, help="Makes a run repeatable.")] = 0,
+    split_column: Annotated[
+        str, typer.Option(metavar="COLUMN", help="Column that says train, val or test.")
+    ] = "split",
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Chooses the part that is held out.")
+    ] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
-    """Fit a model on labelled photos, judge it on a part held out, and save it.
+    """Fit a model on labelled photos.
 
-    Photos of one group, and copies of one photo, are never on both sides.
+    It is judged on a part that is held out, and saved. Photos of one group, and
+    copies of one photo, are never on both sides.
 
-    Example: [bold]emotag fit ./data --model lite0[/bold]
+    Example: emotag fit ./data --out ./models/mine
     """
+    from emotag.bundle import refuse_target
     from emotag.cli import fit_output
-    from emotag.cli.console import progress_bar
+    from emotag.cli.console import progress_bar, stage
     from emotag.dataset import load_dataset, split_dataset
     from emotag.emotions import LabelSet, read_label_file
-    from emotag.evaluation.report import evaluate
-    from emotag.models.recipes import drop_unreadable, fit_model, make_model
-    from emotag.models.saving import facts_of_fit, save_model
-    from emotag.storage import refuse_existing
+    from emotag.errors import require_training
 
+    # All that can be refused is refused before the long work, and before torch is loaded.
+    require_training("emotag fit")
     folder = out or f"models/{model}"
-    refuse_existing(folder, force=force)
-    estimator = make_model(model, random_state=seed)
+    refuse_target(folder, force=force)
     labels_said = read_label_file(label_file) if label_file else None
     loaded = load_dataset(
         data or ["data"],
@@ -69,26 +87,46 @@ def fit(
         group_column=group_column,
         split_column=split_column,
     )
-    labelled = loaded.labelled
-    with progress_bar("Features", len(labelled), quiet=quiet) as advance:
-        dataset, failures = drop_unreadable(estimator, labelled, advance)
-    label_set = LabelSet.from_names(dataset.labels.tolist(), labels_said)
-    train, test = split_dataset(dataset, seed=seed)
+    train, test = split_dataset(loaded.labelled, seed=seed)
+    label_set = LabelSet.from_names(train.labels.tolist(), labels_said)
+
+    from emotag.evaluation.report import evaluate
+    from emotag.models.recipes import (
+        compute_features,
+        fit_model,
+        make_model,
+        refuse_few,
+        without_failures,
+    )
+    from emotag.models.saving import facts_of_fit, save_model
+
+    estimator = make_model(model, random_state=seed)
+    refuse_few(train.labels, train.groups)
+    paths = loaded.labelled.paths.tolist()
+    with progress_bar("Features", len(paths), quiet=quiet) as advance:
+        failures = compute_features(estimator, paths, advance)
+    train, test = without_failures(train, failures), without_failures(test, failures)
     fit_output.print_data(loaded, train, test, failures, label_set)
-    fit_model(estimator, train.paths, train.labels, train.groups, seed=seed)
-    report = evaluate(
-        estimator, test.paths, test.labels, test.groups, label_set=label_set, seed=seed
-    )
+    with stage(f"Fitting {model}", quiet=quiet):
+        fit_model(estimator, train.paths, train.labels, train.groups, seed=seed)
+    with stage("Judging", quiet=quiet):
+        report = evaluate(
+            estimator, test.paths, test.labels, test.groups, label_set=label_set, seed=seed
+        )
     fit_output.print_report(report)
+    fitted_on = train
     if refit:
-        fit_model(estimator, dataset.paths, dataset.labels, dataset.groups, seed=seed)
-    facts = facts_of_fit(folder, model, dataset, (train, test), report.to_dict(), refit=refit)
-    save_model(
-        estimator,
-        folder,
-        photos=test.paths.tolist(),
-        label_set=label_set,
-        facts=facts,
-        force=force,
-    )
+        fitted_on = without_failures(loaded.labelled, failures)
+        with stage("Fitting once more, on all photos", quiet=quiet):
+            fit_model(estimator, fitted_on.paths, fitted_on.labels, fitted_on.groups, seed=seed)
+    facts = facts_of_fit(folder, model, fitted_on, test, report.to_dict(), refit=refit)
+    with stage("Saving", quiet=quiet):
+        save_model(
+            estimator,
+            folder,
+            photos=test.paths.tolist(),
+            label_set=label_set,
+            facts=facts,
+            force=force,
+        )
     fit_output.print_saved(folder, label_set, refit=refit)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rich.table import Table
+from rich.text import Text
 
 from emotag.cli.console import notes, results, safe
 from emotag.dataset import Dataset
@@ -36,7 +37,7 @@ def print_data(
 ) -> None:
     """Print to stderr what is fitted on, what is judged with, and what is left out."""
     for failure in failures[:_SHOWN_FAILURES]:
-        notes.print(f"left out: {safe(str(failure))}", style="yellow", markup=False, soft_wrap=True)
+        notes.print(f"left out: {safe(str(failure))}", style="yellow")
     if len(failures) > _SHOWN_FAILURES:
         notes.print(f"left out: {len(failures) - _SHOWN_FAILURES} more that cannot be read")
     unlabelled = len(loaded) - len(loaded.labelled)
@@ -49,7 +50,7 @@ def print_data(
         sentiment = labels.sentiment(name) or "-"
         counts = (str(part.counts.get(name, 0)) for part in (train, test))
         table.add_row(safe(name), sentiment, *counts)
-    notes.print(table)
+    notes.print(table, soft_wrap=False)
 
 
 def print_report(report: Report) -> None:
@@ -64,34 +65,24 @@ def print_report(report: Report) -> None:
     table.add_column()
     for name, title in _NAMES.items():
         if figure := report.metrics.get(name):
-            table.add_row(
-                title, f"{figure.value:.3f}", f"[{figure.low:.3f}, {figure.high:.3f}]", style=None
-            )
+            table.add_row(title, f"{figure.value:.3f}", figure.interval)
     for name, figure in report.recalls.items():
-        table.add_row(
-            f"recall of {safe(name)}",
-            f"{figure.value:.3f}",
-            f"[{figure.low:.3f}, {figure.high:.3f}]",
-        )
-    results.print(table, markup=False)
+        table.add_row(f"recall of {safe(name)}", f"{figure.value:.3f}", figure.interval)
+    results.print(table, soft_wrap=False)
     results.print("\nConfusion matrix (rows actual, columns predicted):\n")
-    results.print(_confusion_table(report))
+    results.print(_confusion_table(report), soft_wrap=False)
 
 
 def print_saved(folder: str, labels: LabelSet, *, refit: bool) -> None:
     """Print to stderr where the model is, and how to go on."""
     what = "fitted once more on all photos" if refit else "the one that was judged"
-    notes.print(f"\nSaved to {safe(folder)} ({what}).", markup=False, soft_wrap=True)
+    notes.print(f"\nSaved to {safe(folder)} ({what}).")
     if not labels.folds:
         notes.print(
             "The sentiment of these labels is not known, so tags will have none; "
-            '--label-file FILE.toml says it: positive = ["…"], negative = ["…"]',
-            markup=False,
-            soft_wrap=True,
+            '--label-file FILE.toml says it: positive = ["…"], negative = ["…"]'
         )
-    notes.print(
-        f"Tag with it: emotag tag --model {safe(folder)} ./photos", markup=False, soft_wrap=True
-    )
+    notes.print(f"Tag with it: emotag tag --model {safe(folder)} ./photos")
 
 
 def _confusion_table(report: Report) -> Table:
@@ -100,6 +91,6 @@ def _confusion_table(report: Report) -> Table:
         column.justify = "right"
     for index, name in enumerate(report.labels):
         row = report.confusion[index].tolist()
-        cells = [f"[bold]{n}[/bold]" if i == index else str(n) for i, n in enumerate(row)]
+        cells = [Text(str(n), "bold" if i == index else "") for i, n in enumerate(row)]
         table.add_row(safe(name), *cells)
     return table

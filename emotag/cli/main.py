@@ -1,10 +1,13 @@
 """The program ``emotag``: its commands, and how errors reach a person."""
 
+import io
 import os
 import sys
-from typing import Annotated, NoReturn
+from contextlib import suppress
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from emotag import __version__
 from emotag.cli import cache, demo, fit, models, tag
@@ -14,12 +17,30 @@ __all__ = ["app", "main"]
 
 INTERRUPTED = 130
 
+# What Ctrl-C leaves behind, and how to go on, where the command does not say it itself.
+_STOPPED = {
+    "fit": "Stopped; no model was saved. Features computed so far are kept, "
+    "so the same command goes on from there.",
+}
+
+
+class _Group(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; Ctrl-C ends it with a line of ours instead of typer's."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            usual = _STOPPED.get(ctx.invoked_subcommand, "Stopped.")
+            _fail(str(error) or usual, code=INTERRUPTED)
+
+
 app = typer.Typer(
     name="emotag",
-    help="Tag photos with the emotion they depict and its sentiment; train models of your own.",
+    cls=_Group,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    # plain help and one-line usage errors, the same on every terminal and in a pipe
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -48,26 +69,24 @@ def _options(
         bool, typer.Option("--debug", help="Show the traceback of an error (emotag --debug tag …).")
     ] = False,
 ) -> None:
-    pass
+    """Tag photos with the emotion they depict and its sentiment; train models of your own.
+
+    Example: emotag tag ./photos
+    """
 
 
 def main() -> NoReturn:
     """Run the program; an error becomes one line, never a traceback."""
     debug = "--debug" in sys.argv[1:2]
+    _escape_unprintable()
     if not debug:
         _quieten()
     try:
-        app()
+        app(prog_name="emotag")
     except EmotagError as error:
         if debug:
             raise
         _fail(str(error))
-    except KeyboardInterrupt:
-        _fail("Stopped.", code=INTERRUPTED)
-    except BrokenPipeError:
-        # the reader of a pipe has had enough; Python would complain once more at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except Exception as error:
         if debug:
             raise
@@ -84,7 +103,7 @@ def _explained(error: Exception) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}."
     return (
-        f"An error of emotag's own: {type(error).__name__}: {error}. "
+        f"An error of emotag's own: {type(error).__name__}: {' '.join(str(error).split())}. "
         "Please report it with what 'emotag --debug …' prints."
     )
 
@@ -92,10 +111,25 @@ def _explained(error: Exception) -> str:
 def _fail(message: str, code: int = 1) -> NoReturn:
     from emotag.cli.console import notes, safe
 
-    notes.print(
-        f"emotag: {safe(message)}", style="red", markup=False, highlight=False, soft_wrap=True
-    )
+    notes.print(f"emotag: {safe(message)}", style="red")
+    _drop_unwritten()
     sys.exit(code)
+
+
+def _drop_unwritten() -> None:
+    """Let go of what stdout does not take, as on a full disk: Python would complain at exit."""
+    with suppress(AttributeError, ValueError):  # stdout is closed, or no file of the system's
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _escape_unprintable() -> None:
+    """Let signs that the terminal's encoding lacks appear escaped, instead of as an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _quieten() -> None:

@@ -4,26 +4,32 @@ __all__ = ["models"]
 
 
 def models() -> None:
-    """List the models that can be fitted, and those that are ready to tag with.
+    """List the models to fit and to tag with.
 
-    Example: [bold]emotag models[/bold]
+    To tag with are the one that ships with emotag, and those under ./models.
+
+    Example: emotag models
     """
     from emotag.bundle import bundles_at_hand
     from emotag.cli.console import results, safe
 
     results.print("To fit, with emotag fit --model NAME:", style="bold")
     for name, text in _recipes().items():
-        results.print(f"  {name:10}  {text}", markup=False, soft_wrap=True)
+        results.print(f"  {name:10}  {text}")
     results.print("\nTo tag with, by emotag tag --model NAME:", style="bold")
     for name, folder in bundles_at_hand().items():
-        results.print(f"  {safe(name):10}  {_describe(folder)}", markup=False, soft_wrap=True)
+        results.print(f"  {safe(name):10}  {_describe(folder)}")
 
 
 def _recipes() -> dict[str, str]:
+    from emotag.errors import MissingExtraError, require_training
+
     try:
-        from emotag.models.recipes import RECIPES
-    except ImportError:
-        return {"(none)": "fitting needs more; type: pip install 'emotag[train]'"}
+        require_training("Fitting")
+    except MissingExtraError as error:
+        return {"(none)": str(error)}
+    from emotag.models.recipes import RECIPES
+
     return {name: recipe.describe() for name, recipe in RECIPES.items()}
 
 

@@ -11,13 +11,14 @@ SOME_UNREAD = 3
 
 def tag(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH…", help="Photos, folders of photos, or patterns.")
+        list[str], typer.Argument(metavar="PATH", help="Photos, folders of photos, or patterns.")
     ],
     model: Annotated[
         str | None,
         typer.Option(
             "--model",
             "-m",
+            metavar="NAME",
             help="A saved model: its folder, or its name under ./models.",
             show_default="the one that ships with emotag",
         ),
@@ -36,10 +37,11 @@ def tag(
         typer.Option("--exclude", metavar="PATTERN", help="Leave out names or paths like this."),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, help="Threads.", show_default="all cores")
+        int | None,
+        typer.Option("--jobs", "-j", min=1, metavar="N", help="Threads.", show_default="all cores"),
     ] = None,
     max_pixels: Annotated[
-        int, typer.Option("--max-pixels", min=1, help="Skip photos of more pixels.")
+        int, typer.Option("--max-pixels", min=1, metavar="N", help="Skip photos of more pixels.")
     ] = 200_000_000,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress and no summary.")
@@ -49,11 +51,12 @@ def tag(
 
     Every photo ends as one row: tagged, skipped or failed, with the reason. No photo is changed.
 
-    Example: [bold]emotag tag ./photos -o tags.csv[/bold]
+    Example: emotag tag ./photos -o tags.csv
 
     Exit status: 0 all done, 1 failed, 2 usage, 3 some photos could not be read.
     """
     import time
+    from contextlib import closing
 
     from emotag.bundle import find_bundle, open_bundle
     from emotag.cli.tag_output import check_target, print_summary, write_rows
@@ -66,7 +69,8 @@ def tag(
     engine = open_engine(bundle, n_photos=len(found.photos))
     rows = tag_found(found.photos, engine, bundle.config, jobs=jobs, max_pixels=max_pixels)
     labels = bundle.config.label_set
-    summary = write_rows(rows, len(found.photos), labels, output, quiet=quiet)
+    with closing(rows):
+        summary = write_rows(rows, len(found.photos), labels, output, quiet=quiet)
     if not quiet:
         print_summary(summary, found, output, time.monotonic() - started)
     if summary.statuses["failed"] or found.unlisted:

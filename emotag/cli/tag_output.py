@@ -4,20 +4,28 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import IO
 
-from rich.console import Console
+from rich.cells import cell_len
 from rich.text import Text
 
-from emotag.cli.console import notes, progress_bar, results, safe
+from emotag.cli.console import (
+    notes,
+    person_reads_notes,
+    person_reads_results,
+    progress_bar,
+    results,
+    safe,
+)
 from emotag.emotions import LabelSet
-from emotag.errors import StorageError
+from emotag.errors import EmotagError, StorageError
 from emotag.photos.finding import Findings
-from emotag.storage import replace_file
+from emotag.storage import is_special, replace_file
 from emotag.tagging.rows import Row
 from emotag.tagging.summary import Summary
 from emotag.tagging.writers import CsvWriter, RowWriter, choose_writer, open_writer
 
-__all__ = ["check_target", "print_summary", "write_rows"]
+__all__ = ["STDOUT", "check_target", "print_summary", "write_rows"]
 
 STDOUT = "-"
 
@@ -33,18 +41,21 @@ def check_target(output: str | None) -> None:
     Raises
     ------
     StorageError
-        Its ending means nothing, its folder does not exist, or it is a folder.
+        It is a folder, its ending means nothing, or its own folder does not
+        exist or may not be written to.
     """
     if output is None or output == STDOUT:
         return
+    if os.path.isdir(output):
+        raise StorageError(f"{output} cannot be written: it is a folder.")
     choose_writer(output)
+    if is_special(output):
+        return
     folder = os.path.dirname(output) or "."
     if not os.path.isdir(folder):
         raise StorageError(f"{output} cannot be written: there is no folder {folder}.")
     if not os.access(folder, os.W_OK):
         raise StorageError(f"{output} cannot be written: no permission for the folder {folder}.")
-    if os.path.isdir(output):
-        raise StorageError(f"{output} cannot be written: it is a folder.")
 
 
 def write_rows(
@@ -71,18 +82,19 @@ def write_rows(
         Of all rows.
     """
     summary = Summary()
+    # a bar would come between rows that go to the same terminal
+    no_bar = quiet or (output == STDOUT and person_reads_results())
     with (
         _open_sink(labels, output) as sink,
-        progress_bar("Tagging", total, quiet=quiet) as advance,
+        progress_bar("Tagging", total, quiet=no_bar) as advance,
     ):
         try:
             for row in rows:
                 sink.write(row)
                 summary.add(row)
                 advance()
-        except KeyboardInterrupt:
-            _say_stopped(summary.total, total, output)
-            raise
+        except KeyboardInterrupt as error:
+            raise KeyboardInterrupt(_stopped(summary.total, total, output)) from error
     return summary
 
 
@@ -93,23 +105,22 @@ def print_summary(summary: Summary, found: Findings, output: str | None, seconds
         _print_shares(summary)
         _print_extremes(summary)
     _print_refusals(summary, found)
-    if output is None and results.is_terminal:
+    if output is None and person_reads_results():
         notes.print("To keep the tags: emotag tag … -o tags.csv (or .jsonl, .parquet)", style="dim")
     elif output is not None and output != STDOUT:
-        notes.print(f"Written to {safe(output)}.", markup=False, soft_wrap=True)
+        notes.print(f"Written to {safe(output)}.")
 
 
 class _Lines:
     """Rows as lines for a person, above the progress bar if both are on one terminal."""
 
     def __init__(self, labels: LabelSet) -> None:
-        self._console: Console = notes if notes.is_terminal else results
-        self._width = max(len("skipped"), *map(len, labels.names))
+        self._console = notes if person_reads_notes() else results
+        self._width = max(len("skipped"), *(cell_len(safe(name)) for name in labels.names))
 
     def write(self, row: Row) -> None:
         """Print one row."""
-        line = _person_line(row, self._width)
-        self._console.print(line, soft_wrap=True)
+        self._console.print(_person_line(row, self._width))
 
     def finish(self) -> None:
         """Do nothing: every line is printed already."""
@@ -117,10 +128,10 @@ class _Lines:
 
 @contextmanager
 def _open_sink(labels: LabelSet, output: str | None) -> Iterator[RowWriter | _Lines]:
-    if output is None and results.is_terminal:
+    if output is None and person_reads_results():
         yield _Lines(labels)
     elif output is None or output == STDOUT:
-        with open_writer(sys.stdout.buffer, labels, CsvWriter) as writer:
+        with _open_stdout() as file, open_writer(file, labels, CsvWriter) as writer:
             yield writer
     else:
         with (
@@ -130,27 +141,45 @@ def _open_sink(labels: LabelSet, output: str | None) -> Iterator[RowWriter | _Li
             yield writer
 
 
+@contextmanager
+def _open_stdout() -> Iterator[IO[bytes]]:
+    if sys.stdout is None:
+        raise StorageError("stdout is closed, so the tags have no place to go; name one with -o.")
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except (BrokenPipeError, EmotagError):
+        raise
+    except OSError as error:
+        raise StorageError(f"stdout cannot be written: {error.strerror}.") from error
+
+
 def _person_line(row: Row, width: int) -> Text:
-    if row.status != "tagged":
-        return Text.assemble(
-            (f"{row.status:{width}}", "yellow"), f"  {safe(row.path)}  ", (safe(row.reason), "dim")
-        )
+    said, style = (row.emotion, "bold") if row.status == "tagged" else (row.status, "yellow")
+    confidence = "-" if row.confidence is None else f"{row.confidence:.2f}"
     return Text.assemble(
-        (f"{row.emotion:{width}}", "bold"),
-        f"  {row.confidence:.2f}  ",
+        (_padded(said, width), style),
+        f"  {confidence:4}  ",
         (f"{row.sentiment or '-':8}", _STYLES.get(row.sentiment, "")),
         f"  {safe(row.path)}",
         (f"  ({safe(row.reason)})" if row.reason else "", "dim"),
     )
 
 
-def _say_stopped(done: int, total: int, output: str | None) -> None:
-    kept = f" {safe(output)} was not written." if output not in (None, STDOUT) and output else ""
-    notes.print(
-        f"Stopped after {done} of {total} photos.{kept} The same command starts anew; "
-        "no photo was changed.",
-        markup=False,
-        soft_wrap=True,
+def _padded(text: str, width: int) -> str:
+    """Return text as wide as `width` columns of a terminal, where some signs take two."""
+    shown = safe(text)
+    return shown + " " * (width - cell_len(shown))
+
+
+def _stopped(done: int, total: int, output: str | None) -> str:
+    kept = ""
+    if output is not None and output != STDOUT:
+        state = "is as it was" if os.path.lexists(output) else "was not written"
+        kept = f" {output} {state}, and"
+    return (
+        f"Stopped after {done} of {total} photos;{kept} no photo was changed. "
+        "The same command starts from the beginning."
     )
 
 
@@ -168,31 +197,35 @@ def _print_counts(summary: Summary, found: Findings, seconds: float) -> None:
             f"{count} {safe(ending) or 'without an ending'}" for ending, count in common
         )
         more = ", …" if len(found.others) > _SHOWN_ENDINGS else ""
-        notes.print(f"Left aside, no photos: {endings}{more}.", markup=False)
+        notes.print(f"Left aside, no photos: {endings}{more}.")
     if found.hidden:
         notes.print(f"Left aside, hidden: {found.hidden}.")
 
 
 def _print_shares(summary: Summary) -> None:
     tagged = summary.statuses["tagged"]
-    notes.print()
+    width = _name_width(summary)
     for counts in (summary.emotions, summary.sentiments):
+        if counts:
+            notes.print()
         for name, count in counts.most_common():
             bar = "█" * max(1, round(_BAR * count / tagged))
-            line = f"  {safe(name):12} {count:7}  {count / tagged:4.0%}  "
+            line = f"  {_padded(name, width)} {count:7}  {count / tagged:4.0%}  "
             notes.print(Text.assemble(line, (bar, _STYLES.get(name, "cyan"))))
-        if counts is summary.emotions and summary.sentiments:
-            notes.print()
+
+
+def _name_width(summary: Summary) -> int:
+    return max(cell_len(safe(name)) for name in (*summary.emotions, *summary.sentiments))
 
 
 def _print_extremes(summary: Summary) -> None:
     if summary.statuses["tagged"] < 2 * len(summary.surest):
         return
+    width = _name_width(summary)
     for title, rows in (("Surest", summary.surest), ("Least sure", summary.least_sure)):
         notes.print(f"\n{title}:")
         for row in rows:
-            line = f"  {row.confidence:.2f}  {row.emotion:12} {safe(row.path)}"
-            notes.print(line, markup=False, soft_wrap=True)
+            notes.print(f"  {row.confidence:.2f}  {_padded(row.emotion, width)}  {safe(row.path)}")
 
 
 def _print_refusals(summary: Summary, found: Findings) -> None:
@@ -200,13 +233,11 @@ def _print_refusals(summary: Summary, found: Findings) -> None:
     if refused:
         notes.print("\nNot tagged:", style="yellow")
     for row in summary.refusals[:_SHOWN_REFUSALS]:
-        line = f"  {row.status:8} {safe(row.path)}: {safe(row.reason)}"
-        notes.print(line, markup=False, soft_wrap=True)
+        notes.print(f"  {row.status:8} {safe(row.path)}: {safe(row.reason)}")
     if refused > _SHOWN_REFUSALS:
         notes.print(f"  … and {refused - _SHOWN_REFUSALS} more; -o FILE lists them all.")
     for folder, reason in found.unlisted:
-        line = f"  {safe(folder)} could not be searched: {reason}"
-        notes.print(line, style="yellow", markup=False, soft_wrap=True)
+        notes.print(f"  {safe(folder)} could not be searched: {reason}", style="yellow")
     notes.print()
 
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emotag.errors import DataError
+
 __all__ = ["Figure", "Outcomes", "bootstrap"]
 
 Floats = NDArray[np.float64]
@@ -25,19 +27,29 @@ class Figure:
     value : float
         On all photos.
     low, high : float
-        The 2.5th and the 97.5th percentile over the bootstrap draws.
+        The 2.5th and the 97.5th percentile over the bootstrap draws; nan
+        where all photos are of one group, so that nothing can be said.
     """
 
     value: float
     low: float
     high: float
 
-    def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+    @property
+    def interval(self) -> str:
+        """The interval as text, a dash where there is none."""
+        return f"[{self.low:.3f}, {self.high:.3f}]" if np.isfinite(self.low) else "-"
 
-    def to_dict(self) -> dict[str, float]:
-        """Return value, low and high, rounded to six decimals."""
-        return {name: round(float(getattr(self, name)), 6) for name in ("value", "low", "high")}
+    def __str__(self) -> str:
+        return f"{self.value:.3f} {self.interval}"
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return value, low and high, rounded to six decimals, None for nan."""
+        numbers = {"value": self.value, "low": self.low, "high": self.high}
+        return {
+            name: round(float(number), 6) if np.isfinite(number) else None
+            for name, number in numbers.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -76,11 +88,12 @@ class Outcomes:
     def figures(self) -> dict[str, Callable[[Floats], Floats]]:
         """Return the figures by name, each a function of summed `sums`."""
         k = self.n_labels
+        majority = int(np.bincount(self.actual, minlength=k).argmax())
         figures: dict[str, Callable[[Floats], Floats]] = {
             "accuracy": lambda sums: _accuracy(_confusion(sums, k)),
             "balanced_accuracy": lambda sums: _balanced_accuracy(_confusion(sums, k)),
             "macro_f1": lambda sums: _macro_f1(_confusion(sums, k)),
-            "majority_baseline": lambda sums: _majority(_confusion(sums, k)),
+            "majority_baseline": lambda sums: _share(_confusion(sums, k), majority),
         }
         if self.proba is not None:
             figures["log_loss"] = lambda sums: sums[:, k * k] / sums[:, : k * k].sum(axis=1)
@@ -129,10 +142,19 @@ def bootstrap(
     dict of Figure
         By name.
 
+    Raises
+    ------
+    DataError
+        No draw is asked for, or there is not one group for each photo.
+
     References
     ----------
     Efron & Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
     """
+    if n_draws < 1:
+        raise DataError(f"n_draws={n_draws}: at least one draw is needed.")
+    if len(groups) != len(sums):
+        raise DataError(f"There are {len(groups)} groups for {len(sums)} photos.")
     _, of_photo = np.unique(groups, return_inverse=True)
     n_groups = int(of_photo.max()) + 1
     of_groups = np.zeros((n_groups, sums.shape[1]))
@@ -145,6 +167,8 @@ def bootstrap(
         drawn.append(counts @ of_groups)
     draws = np.concatenate(drawn)
     whole = of_groups.sum(axis=0, keepdims=True)
+    # One group drawn again and again would look as if the figure were certain.
+    draws = draws if n_groups > 1 else draws[:0]
     return {name: _figure(function, whole, draws) for name, function in figures.items()}
 
 
@@ -184,9 +208,9 @@ def _macro_f1(confusion: Floats) -> Floats:
     )
 
 
-def _majority(confusion: Floats) -> Floats:
+def _share(confusion: Floats, label: int) -> Floats:
     actual = confusion.sum(axis=2)
-    return np.asarray(actual.max(axis=1) / actual.sum(axis=1))
+    return np.asarray(actual[:, label] / actual.sum(axis=1))
 
 
 def _mean_of_present(values: Floats) -> Floats:

@@ -11,7 +11,7 @@ from emotag.emotions import LabelSet
 from emotag.errors import DataError
 from emotag.evaluation.metrics import Figure, Outcomes, bootstrap
 
-__all__ = ["Report", "evaluate"]
+__all__ = ["Report", "evaluate", "judge"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Report:
 
     def to_json(self) -> str:
         """Return `to_dict` as JSON."""
-        return json.dumps(self.to_dict(), indent=2)
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def evaluate(
@@ -82,7 +82,8 @@ def evaluate(
         Photos of one group are not independent, such as those of one owner;
         by default each photo is.
     label_set : LabelSet, optional
-        Order and sentiment of the labels; by default `LabelSet.from_names`.
+        Order and sentiment of the labels, of which the estimator may know some
+        only; by default `LabelSet.from_names`.
     n_draws : int, default=2000
         Bootstrap draws.
     seed : int, default=0
@@ -91,12 +92,16 @@ def evaluate(
     Returns
     -------
     Report
-        Every figure with its 95 % interval.
+        Every figure with its 95 % interval. Where there are probabilities, the
+        most probable label counts as predicted.
 
     Raises
     ------
     DataError
-        There is no photo, or one has a label that the estimator does not know.
+        There is no photo, one has a label that the estimator does not know,
+        or lengths differ.
+    LabelError
+        The estimator has a label that is not in the set.
 
     Examples
     --------
@@ -117,33 +122,95 @@ def evaluate(
             f"The photos are labelled {', '.join(strange)}, which the model does not know; "
             f"it knows {', '.join(classes)}."
         )
-    label_set = label_set or LabelSet.from_names(classes)
+    label_set = label_set.subset(classes) if label_set else LabelSet.from_names(classes)
     outcomes = _outcomes(estimator, X, actual, classes, label_set)
-    own = np.arange(len(actual)) if groups is None else np.asarray(groups)
-    figures = outcomes.figures()
-    recalls = {
-        name: outcomes.recall(index) for index, name in enumerate(label_set.names) if name in actual
-    }
-    metrics = bootstrap(outcomes.sums(), own, figures, n_draws=n_draws, seed=seed)
-    found = bootstrap(outcomes.sums(), own, recalls, n_draws=n_draws, seed=seed)
-    if label_set.folds:
-        metrics |= _sentiment_metrics(outcomes, own, label_set, n_draws, seed)
-    return Report(
-        len(actual), len(np.unique(own)), label_set.names, metrics, found, outcomes.confusion()
-    )
+    return _report(outcomes, groups, label_set, n_draws, seed)
+
+
+def judge(
+    proba: ArrayLike,
+    y: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    label_set: LabelSet,
+    n_draws: int = 2000,
+    seed: int = 0,
+) -> Report:
+    """Judge probabilities that were predicted before, such as out of fold.
+
+    Parameters
+    ----------
+    proba : array-like of shape (n_photos, n_labels), float
+        Columns in the order of `label_set`.
+    y : array-like of str, shape (n_photos,)
+        The labels.
+    groups : array-like, shape (n_photos,), optional
+        Photos of one group are not independent; by default each photo is.
+    label_set : LabelSet
+        Order and sentiment of the labels.
+    n_draws : int, default=2000
+        Bootstrap draws.
+    seed : int, default=0
+        Of the draws.
+
+    Returns
+    -------
+    Report
+        Every figure with its 95 % interval.
+
+    Raises
+    ------
+    DataError
+        There is no photo, or lengths differ.
+    LabelError
+        A photo has a label that is not in the set.
+    """
+    names = np.asarray(y).astype(np.str_).tolist()
+    if not names:
+        raise DataError("There is no photo to judge with.")
+    actual = np.array([label_set.index(name) for name in names])
+    given = np.asarray(proba, dtype=np.float64)
+    if given.shape != (len(names), len(label_set)):
+        raise DataError(
+            f"Probabilities of shape {given.shape} do not fit {len(names)} photos "
+            f"and {len(label_set)} labels."
+        )
+    outcomes = Outcomes(actual, given.argmax(axis=1), len(label_set), given)
+    return _report(outcomes, groups, label_set, n_draws, seed)
+
+
+def _report(
+    outcomes: Outcomes, groups: ArrayLike | None, labels: LabelSet, n_draws: int, seed: int
+) -> Report:
+    n_photos = len(outcomes.actual)
+    own = np.arange(n_photos) if groups is None else np.asarray(groups)
+    present = np.unique(outcomes.actual).tolist()
+    recalls = {labels.names[index]: outcomes.recall(index) for index in present}
+    sums = outcomes.sums()
+    metrics = bootstrap(sums, own, outcomes.figures(), n_draws=n_draws, seed=seed)
+    found = bootstrap(sums, own, recalls, n_draws=n_draws, seed=seed)
+    if labels.folds:
+        metrics |= _sentiment_metrics(outcomes, own, labels, n_draws, seed)
+    return Report(n_photos, len(np.unique(own)), labels.names, metrics, found, outcomes.confusion())
 
 
 def _outcomes(
     estimator: Any, X: ArrayLike, actual: NDArray[np.str_], classes: list[str], labels: LabelSet
 ) -> Outcomes:
-    columns = [classes.index(name) for name in labels.names]
-    of_actual = np.array([labels.index(name) for name in actual.tolist()])
+    proba = None
     if hasattr(estimator, "predict_proba"):
-        proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)[:, columns]
-        return Outcomes(of_actual, proba.argmax(axis=1), len(labels), proba)
-    predicted = np.asarray(estimator.predict(X)).astype(np.str_)
-    of_predicted = np.array([labels.index(name) for name in predicted.tolist()])
-    return Outcomes(of_actual, of_predicted, len(labels))
+        given = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+        # of equal probabilities the first class is taken, as scikit-learn's own predict does
+        predicted = np.array(classes)[given.argmax(axis=1)]
+        proba = given[:, [classes.index(name) for name in labels.names]]
+    else:
+        predicted = np.asarray(estimator.predict(X)).astype(np.str_)
+    if len(predicted) != len(actual):
+        raise DataError(f"There are {len(actual)} labels for {len(predicted)} photos.")
+    of_actual, of_predicted = (
+        np.array([labels.index(name) for name in names.tolist()]) for names in (actual, predicted)
+    )
+    return Outcomes(of_actual, of_predicted, len(labels), proba)
 
 
 def _sentiment_metrics(

@@ -98,7 +98,7 @@ def clear_cache() -> None:
 
 
 def _networks() -> list[str]:
-    return glob.glob(os.path.join(glob.escape(cache_folder()), "networks", "*.onnx"))
+    return glob.glob(os.path.join(glob.escape(cache_folder()), "networks", "*"))
 
 
 def _remove_files(paths: Sequence[str]) -> None:

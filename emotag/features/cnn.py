@@ -1,9 +1,10 @@
 """Features of a pretrained network, computed once for each photo."""
 
-import hashlib
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from emotag.backbones.runtime import Runner, choose_device, open_runner
 from emotag.errors import DataError, ModelError, PhotoError, UnreadablePhoto
 from emotag.features.cache import FeatureCache, photo_key
 from emotag.parallel import map_chunks
-from emotag.photos.decoding import MAX_PIXELS, decode_photo
+from emotag.photos.decoding import MAX_PIXELS, decode_photo, hash_photo
 
 __all__ = ["CNNFeatures", "Extraction", "check_paths"]
 
@@ -135,6 +136,7 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         """
         check_paths(X)
         backbone = self._checked()
+        choose_device(self.device)
         self.n_features_out_ = backbone.layers[backbone.choose_layer(self.layer)]
         return self
 
@@ -240,8 +242,9 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
     def _checked(self) -> Backbone:
         backbone = find_backbone(self.backbone)
         backbone.choose_layer(self.layer)
-        size = self.batch_size
-        if size is not None and (not isinstance(size, int) or size < 1):
+        # numpy's whole numbers, as of a grid, are welcome too
+        size: Any = self.batch_size
+        if size is not None and (not isinstance(size, Integral) or size < 1):
             raise ModelError(f"batch_size={size!r} must be None or a whole number above 0.")
         return backbone
 
@@ -304,7 +307,7 @@ def check_paths(X: ArrayLike) -> NDArray[np.str_]:
         strange = [value for value in strange if not isinstance(value, str)]
         if strange:
             raise DataError(f"X holds {strange[0]!r}, which is not the path of a photo.")
-        array = np.array([str(value) for value in array.tolist()])
+        array = np.array([os.fsdecode(value) for value in array.tolist()])
     return array
 
 
@@ -330,10 +333,9 @@ def _hash_photos(
 
 def _hash_photo(path: str, computation: str) -> bytes | PhotoError:
     try:
-        with open(path, "rb") as file:
-            return photo_key(hashlib.file_digest(file, "sha256").digest(), computation)
-    except OSError as error:
-        return UnreadablePhoto(path, error.strerror or str(error))
+        return photo_key(hash_photo(path), computation)
+    except PhotoError as error:
+        return error
 
 
 def _run_batch(items: Sequence[tuple[bytes, str]], backbone: Backbone, run: Runner) -> _Batch:

@@ -32,7 +32,7 @@ def model_card(config: BundleConfig, notes: str = "") -> str:
         f"Its sentiment is {sentiment}.",
         f"Recipe `{config.recipe}` on the backbone `{config.backbone}`, "
         f"saved by emotag {config.emotag_version}.",
-        f"```console\n$ emotag tag --model {config.name} ./photos\n```",
+        f"```console\n$ emotag tag --model ./{config.name} ./photos\n```",
         notes.strip(),
         _data_section(config.data),
         _metrics_section(config.metrics),

@@ -130,15 +130,19 @@ def _convert(step: Any) -> _Affine | None:
 
 
 def _standardise(scaler: StandardScaler) -> _Affine:
-    scale = np.ones(scaler.n_features_in_) if scaler.scale_ is None else scaler.scale_
-    mean = np.zeros(scaler.n_features_in_) if scaler.mean_ is None else scaler.mean_
+    # with_mean=False still leaves a mean_, which is not subtracted
+    scale = scaler.scale_ if scaler.with_std else np.ones(scaler.n_features_in_)
+    mean = scaler.mean_ if scaler.with_mean else np.zeros(scaler.n_features_in_)
     return _Affine(np.diag(1 / scale), -mean / scale)
 
 
 def _project(pca: PCA) -> _Affine:
     weight = pca.components_
     if pca.whiten:
-        weight = weight / np.sqrt(pca.explained_variance_)[:, np.newaxis]
+        deviation = np.sqrt(pca.explained_variance_)
+        # the bound below which scikit-learn takes a component for constant
+        lowest = np.finfo(deviation.dtype).eps
+        weight = weight / np.maximum(deviation, lowest)[:, np.newaxis]
     return _Affine(weight, -weight @ pca.mean_)
 
 

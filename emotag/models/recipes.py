@@ -1,6 +1,6 @@
 """Models by name: each an ordinary scikit-learn estimator on paths of photos."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,7 +19,15 @@ from emotag.dataset import Dataset
 from emotag.errors import DataError, ModelError, PhotoError
 from emotag.features.cnn import CNNFeatures
 
-__all__ = ["RECIPES", "Recipe", "drop_unreadable", "fit_model", "make_model"]
+__all__ = [
+    "RECIPES",
+    "Recipe",
+    "compute_features",
+    "fit_model",
+    "make_model",
+    "refuse_few",
+    "without_failures",
+]
 
 CALIBRATION_FOLDS = 5
 
@@ -101,26 +109,24 @@ def make_model(name: str = "lite0", *, random_state: int | None = None) -> Pipel
     return Pipeline([("features", CNNFeatures(RECIPES[name].backbone)), ("classify", calibrated)])
 
 
-def drop_unreadable(
-    model: Pipeline, dataset: Dataset, progress: Callable[[int], None] | None = None
-) -> tuple[Dataset, list[PhotoError]]:
-    """Compute the features of photos ahead of fitting, and leave out those that have none.
+def compute_features(
+    model: Pipeline, paths: Sequence[str], progress: Callable[[int], None] | None = None
+) -> list[PhotoError]:
+    """Compute the features of photos ahead of fitting, so that fitting finds them in the cache.
 
     Parameters
     ----------
     model : Pipeline
         As `make_model` makes it, with its cache on.
-    dataset : Dataset
+    paths : sequence of str
         The photos.
     progress : callable, optional
         Called with the number of photos done since the last call.
 
     Returns
     -------
-    dataset : Dataset
-        Without the photos that cannot be read.
-    failures : list of PhotoError
-        Those photos.
+    list of PhotoError
+        The photos that have none, since they cannot be read.
 
     Raises
     ------
@@ -128,12 +134,16 @@ def drop_unreadable(
         No photo can be read.
     """
     features: CNNFeatures = model.named_steps["features"]
-    failures = features.extract(dataset.paths.tolist(), progress).failures
+    extraction = features.extract(paths, progress)
+    if not extraction.vectors:
+        raise DataError(f"None of the photos can be read; the first: {extraction.failures[0]}.")
+    return extraction.failures
+
+
+def without_failures(dataset: Dataset, failures: Sequence[PhotoError]) -> Dataset:
+    """Return a data set without the photos that failed."""
     refused = {failure.path for failure in failures}
-    readable = np.array([path not in refused for path in dataset.paths.tolist()], dtype=np.bool_)
-    if failures and not readable.any():
-        raise DataError(f"None of the photos can be read; the first: {failures[0]}.")
-    return dataset.take(readable), failures
+    return dataset.take(np.array([path not in refused for path in dataset.paths.tolist()], bool))
 
 
 def fit_model(
@@ -183,9 +193,14 @@ def fit_model(
     return model
 
 
-def _group_folds(
-    X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any], seed: int
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def refuse_few(y: NDArray[Any], groups: NDArray[Any]) -> None:
+    """Raise a DataError if a label has fewer independent photos than the calibration has folds.
+
+    Parameters
+    ----------
+    y, groups : ndarray of shape (n_photos,)
+        Labels, and what keeps photos together.
+    """
     for label in sorted(set(y.tolist())):
         independent = len(set(groups[y == label].tolist()))
         if independent < CALIBRATION_FOLDS:
@@ -194,6 +209,12 @@ def _group_folds(
                 f"each other, fewer than the {CALIBRATION_FOLDS} folds of the calibration. "
                 "Add photos of it, or leave the label out."
             )
+
+
+def _group_folds(
+    X: NDArray[Any], y: NDArray[Any], groups: NDArray[Any], seed: int
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    refuse_few(y, groups)
     splitter = StratifiedGroupKFold(CALIBRATION_FOLDS, shuffle=True, random_state=seed)
     return list(splitter.split(X, y, groups))
 

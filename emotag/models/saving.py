@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import safetensors
 import safetensors.torch
 import skops.io
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from emotag.bundle import (
     OnnxEngine,
     default_bundle,
     open_bundle,
+    refuse_target,
 )
 from emotag.dataset import Dataset
 from emotag.emotions import LabelSet
@@ -51,6 +53,7 @@ SENTIMENT_LABELS = ("negative", "positive")
 
 _PARITY_PHOTOS = 16
 _SKOPS_LIMIT = 256 * 2**20
+_SCHEMA_LIMIT = 4 * 2**20
 
 # All that an estimator of a bundle may be made of. skops itself would trust more.
 _TRUSTED_TYPES = frozenset(
@@ -71,6 +74,7 @@ _TRUSTED_TYPES = frozenset(
         "numpy.generic",
         "numpy.int64",
         "numpy.ndarray",
+        "numpy.str_",
         "sklearn.calibration.CalibratedClassifierCV",
         "sklearn.calibration._CalibratedClassifier",
         "sklearn.calibration._TemperatureScaling",
@@ -112,8 +116,8 @@ class ModelFacts:
 def facts_of_fit(
     folder: str,
     recipe: str,
-    dataset: Dataset,
-    parts: tuple[Dataset, Dataset],
+    fitted_on: Dataset,
+    judged_on: Dataset,
     report: dict[str, Any],
     *,
     refit: bool,
@@ -126,18 +130,14 @@ def facts_of_fit(
         Where it will be saved; its last part is the model's name.
     recipe : str
         What was fitted.
-    dataset : Dataset
-        All labelled photos.
-    parts : tuple of Dataset
-        Those it was fitted on, and those it was judged on.
+    fitted_on, judged_on : Dataset
+        The photos.
     report : dict
         What ``Report.to_dict`` returned.
     refit : bool
-        Whether the saved model was fitted once more on all of them.
+        Whether the saved model was fitted once more, on all photos.
     """
-    train, test = parts
     recalls = {f"recall_{name}": figure for name, figure in report["recalls"].items()}
-    fitted = dataset if refit else train
     notes = (
         "The figures are those of the same recipe fitted without the held-out photos; "
         "the saved model was then fitted once more on all of them."
@@ -148,9 +148,9 @@ def facts_of_fit(
         name=os.path.basename(os.path.abspath(folder)),
         recipe=recipe,
         data={
-            "fingerprint": dataset.fingerprint(),
-            "photos_fitted_on": fitted.counts,
-            "photos_judged_on": test.counts,
+            "fingerprint": fitted_on.fingerprint(),
+            "photos_fitted_on": fitted_on.counts,
+            "photos_judged_on": judged_on.counts,
             "refit_on_all": refit,
         },
         metrics={"held-out photos": report["metrics"] | recalls},
@@ -201,7 +201,7 @@ def save_model(
     ModelError
         The model cannot be exported, or its two networks differ by more than `PARITY`.
     StorageError
-        The folder exists, or cannot be written.
+        The folder exists, or cannot be written. With `force`, only a saved model is replaced.
 
     Examples
     --------
@@ -216,9 +216,10 @@ def save_model(
     ['awe', 'love']
     """
     folder = os.fspath(folder)
+    refuse_target(folder, force=force)
     facts = facts or ModelFacts(name=os.path.basename(os.path.abspath(folder)))
-    label_set = label_set or LabelSet.from_names(model.classes_.tolist())
     features, classifier = _taken_apart(model)
+    label_set = label_set or LabelSet.from_names(model.classes_.tolist())
     sentiment = None if sentiment_model is None else _taken_apart(sentiment_model)[1]
     _refuse_other_features(features, sentiment_model)
     network, heads = _assemble(features, classifier, sentiment, label_set)
@@ -226,15 +227,17 @@ def save_model(
     contents = {
         NETWORK: halve_weights(onnx_model) if half else onnx_model,
         HEADS: safetensors.torch.save(heads),
-        ESTIMATOR: skops.io.dumps(classifier),
+        ESTIMATOR: _dump_skops(classifier),
     }
     if sentiment is not None:
-        contents[SENTIMENT_ESTIMATOR] = skops.io.dumps(sentiment)
+        contents[SENTIMENT_ESTIMATOR] = _dump_skops(sentiment)
     config = _config(features, label_set, facts, learnt_sentiment=sentiment is not None)
     _check_parity(network, contents[NETWORK], config, photos)
     contents[CARD] = model_card(config, facts.notes).encode()
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    contents[CONFIG] = _to_json(replace(config, files=files).to_dict())
+    # what is written must be what can be read again
+    config = BundleConfig.from_dict(replace(config, files=files).to_dict())
+    contents[CONFIG] = _to_json(config.to_dict())
     with replace_folder(folder, force=force) as beside:
         for name, content in contents.items():
             with open(os.path.join(beside, name), "wb") as file:
@@ -286,7 +289,10 @@ def load_network(bundle: Bundle) -> PixelNetwork:
         The weights do not fit the config.
     """
     features = _features(bundle)
-    given = safetensors.torch.load(bundle.read(HEADS))
+    try:
+        given = safetensors.torch.load(bundle.read(HEADS))
+    except safetensors.SafetensorError as error:
+        raise BundleError(f"The model {bundle.folder} is refused: {HEADS}: {error}.") from error
     backbone = find_backbone(features.backbone)
     size = backbone.layers[backbone.choose_layer(features.layer)]
     labels = {"emotion": len(bundle.config.label_set)}
@@ -317,11 +323,14 @@ def network_size(features: CNNFeatures) -> int:
 
 def _taken_apart(model: Pipeline) -> tuple[CNNFeatures, Pipeline]:
     """Return a model's features and the rest of it."""
-    if not isinstance(model, Pipeline) or not isinstance(model.steps[0][1], CNNFeatures):
+    steps = model.steps if isinstance(model, Pipeline) else []
+    if len(steps) < 2 or not isinstance(steps[0][1], CNNFeatures):
         raise ModelError(
             f"{type(model).__name__} cannot be saved as a bundle: it takes a Pipeline whose "
-            "first step is CNNFeatures."
+            "first step is CNNFeatures, with a classifier after it."
         )
+    if not hasattr(model, "classes_"):
+        raise ModelError("The model is not fitted, so there is nothing to save.")
     classifier = model[1:] if len(model.steps) > 2 else model.steps[1][1]
     return model.steps[0][1], classifier
 
@@ -427,6 +436,15 @@ def _features(bundle: Bundle) -> CNNFeatures:
     return features
 
 
+def _dump_skops(classifier: Any) -> bytes:
+    """Return an estimator in skops' format, if `load_model` would take it back."""
+    content: bytes = skops.io.dumps(classifier)
+    unknown = sorted(_skops_types(content) - _TRUSTED_TYPES)
+    if unknown:
+        raise ModelError(f"The model holds {', '.join(unknown)}, which a bundle cannot keep.")
+    return content
+
+
 def _load_skops(bundle: Bundle, content: bytes) -> Any:
     """Load an estimator once every type in it is found on our list."""
     try:
@@ -452,6 +470,8 @@ def _skops_types(content: bytes) -> set[str]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > _SKOPS_LIMIT:
             raise BundleError("its estimator is too large")
+        if archive.getinfo("schema.json").file_size > _SCHEMA_LIMIT:
+            raise BundleError("the description of its estimator is too large")
         schema = json.loads(archive.read("schema.json"))
     return set(_named_types(schema))
 

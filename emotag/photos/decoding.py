@@ -1,13 +1,18 @@
 """One photo opened, decoded no larger than needed, turned upright, or refused."""
 
+import hashlib
 import importlib
 import os
+import re
 import stat
 import struct
+import warnings
 import zlib
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import BinaryIO
 
 import numpy as np
@@ -18,7 +23,7 @@ from emotag.errors import PhotoError, SkippedPhoto, UnreadablePhoto
 from emotag.photos.formats import ENDINGS, HEADER_BYTES, ending_of, sniff
 from emotag.photos.preprocess import Preprocess
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "DecodedPhoto", "decode_photo"]
+__all__ = ["MAX_PIXELS", "MIN_SIDE", "DecodedPhoto", "decode_photo", "hash_photo"]
 
 MAX_PIXELS = 200_000_000
 """Photos of more pixels are skipped by default: such a file may be a bomb."""
@@ -54,6 +59,9 @@ _DECODER_ERRORS = (
     struct.error,
     zlib.error,
 )
+
+# As the warnings module keeps its filters.
+_PILLOW_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\.|pillow_heif"), 0)
 
 _ORIENTATION_TAG = 0x0112
 
@@ -129,7 +137,7 @@ def decode_photo(
         It cannot be read, is no photo, or is damaged.
     """
     try:
-        with _open(path) as (file, kind):
+        with _silent_pillow(), _open(path) as (file, kind):
             image = _open_image(path, file, kind)
             width, height = image.size
             _refuse_size(path, width, height, max_pixels)
@@ -140,6 +148,12 @@ def decode_photo(
             pixels = np.ascontiguousarray(turn(preprocess.crop(_to_rgb(image))))
     except PhotoError:
         raise
+    except Image.DecompressionBombError as error:
+        # some plugins check themselves, and no option of ours reaches their limit
+        raise SkippedPhoto(path, f"too many pixels: {_first_line(error)}") from error
+    except SyntaxError as error:
+        # what Pillow's plugins raise on a header that they do not understand
+        raise UnreadablePhoto(path, f"damaged or unsupported: {_first_line(error)}") from error
     except _DECODER_ERRORS as error:
         raise UnreadablePhoto(path, f"damaged: {_first_line(error)}") from error
     except OSError as error:
@@ -147,8 +161,35 @@ def decode_photo(
     return DecodedPhoto(pixels, width, height, _note(path, kind))
 
 
+def hash_photo(path: str) -> bytes:
+    """Return the SHA-256 of a photo's content.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+
+    Raises
+    ------
+    SkippedPhoto
+        No plain file.
+    UnreadablePhoto
+        It cannot be read, or is no photo.
+    """
+    try:
+        with _open(path) as (file, _):
+            return hashlib.file_digest(file, "sha256").digest()
+    except PhotoError:
+        raise
+    except OSError as error:
+        raise UnreadablePhoto(path, _os_reason(path, error)) from error
+    except ValueError as error:
+        # a path that no file system can have
+        raise UnreadablePhoto(path, _first_line(error)) from error
+
+
 @contextmanager
-def _open(path: str) -> Iterator[tuple[BinaryIO, str]]:
+def _open(path: str) -> Iterator[tuple[BufferedReader, str]]:
     """Open a plain file that begins as a photo does; notice if it changes meanwhile."""
     _refuse_special(path, os.stat(path))
     # O_NONBLOCK: should a FIFO have taken its place since, opening must not wait
@@ -163,10 +204,25 @@ def _open(path: str) -> Iterator[tuple[BinaryIO, str]]:
             raise UnreadablePhoto(path, _no_photo(header))
         try:
             yield file, kind
-        except (OSError, *_DECODER_ERRORS):
+        except (OSError, Image.DecompressionBombError, *_DECODER_ERRORS):
             _refuse_changed(path, before, os.fstat(file.fileno()))
             raise
         _refuse_changed(path, before, os.fstat(file.fileno()))
+
+
+@contextmanager
+def _silent_pillow() -> Iterator[None]:
+    """Keep Pillow's warnings in: they name no photo, and a filter may make them errors.
+
+    `warnings.catch_warnings` would do, but not in several threads at once.
+    """
+    filters = warnings.filters
+    filters.insert(0, _PILLOW_WARNINGS)  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            filters.remove(_PILLOW_WARNINGS)  # type: ignore[attr-defined]
 
 
 def _refuse_special(path: str, status: os.stat_result) -> None:
@@ -248,10 +304,12 @@ def _no_photo(header: bytes) -> str:
     if not header:
         return "empty file"
     try:
-        header.decode("ascii")
+        # not the end of the file, so the last character may be cut
+        text = getincrementaldecoder("utf-8")().decode(header)
     except UnicodeDecodeError:
         return "not a photo"
-    return "not a photo but text"
+    is_text = all(letter.isprintable() or letter.isspace() for letter in text)
+    return "not a photo but text" if is_text else "not a photo"
 
 
 def _os_reason(path: str, error: OSError) -> str:

@@ -1,6 +1,5 @@
 """Photos found under the paths that someone typed, in natural order."""
 
-import glob
 import os
 import re
 import stat
@@ -8,12 +7,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 
 from emotag.errors import PhotosNotFoundError
 from emotag.photos.formats import ENDINGS, HEADER_BYTES, RAW_ENDINGS, ending_of, sniff
+from emotag.photos.patterns import fits, is_named_by, may_lead, split_pattern
 
 __all__ = ["Findings", "find_photos", "natural_key"]
+
+_Entry = os.DirEntry[str]
 
 
 @dataclass
@@ -45,15 +46,16 @@ def find_photos(paths: Iterable[str | os.PathLike[str]], exclude: Sequence[str] 
     that, by their first bytes; a file that is named itself is always taken.
     Hidden files and folders inside a folder are left out, and links to
     folders are not followed. A path that does not exist is tried as a glob
-    pattern, where ``**`` stands for any folders.
+    pattern, where ``**`` stands for any folders; what fits it is taken as if
+    it had been found in a folder.
 
     Parameters
     ----------
     paths : iterable of path-like
         Files, folders or patterns.
     exclude : sequence of str, default=()
-        Patterns as of `fnmatch`; a file or folder whose name or path matches
-        one is left out.
+        Patterns as of `fnmatch`; a file or folder whose name matches one is
+        left out. One that holds a ``/`` is matched with the path's last names.
 
     Returns
     -------
@@ -74,9 +76,12 @@ def find_photos(paths: Iterable[str | os.PathLike[str]], exclude: Sequence[str] 
     emotag.errors.PhotosNotFoundError: no/such/folder does not exist.
     """
     walk = _Walk(exclude)
-    for typed in paths:
-        for path in _expand(os.fspath(typed)):
-            walk.visit(path)
+    for path in paths:
+        typed = os.fspath(path)
+        if os.path.lexists(typed):
+            walk.visit(typed)
+        elif not walk.visit_pattern(typed):
+            raise PhotosNotFoundError(f"{typed} does not exist.{_hint(typed)}")
     return walk.findings
 
 
@@ -93,7 +98,7 @@ def natural_key(name: str) -> tuple[tuple[str | int, ...], str]:
 
 
 class _Walk:
-    """One search: what it has found, and which files it has met already."""
+    """One search: what it has found, and which files and folders it has met already."""
 
     def __init__(self, exclude: Sequence[str]) -> None:
         self.findings = Findings()
@@ -102,10 +107,56 @@ class _Walk:
 
     def visit(self, path: str) -> None:
         """Search what was typed: a folder through, a file taken as it is."""
+        if is_named_by(path, self._exclude):
+            return
         if os.path.isdir(path):
             self._search(path)
-        elif not self._excluded(path):
-            self._take(path)
+        elif self._is_new(path):
+            self.findings.photos.append(path)
+
+    def visit_pattern(self, typed: str) -> bool:
+        """Search what fits a pattern; return whether anything does."""
+        base, patterns = split_pattern(typed)
+        while patterns and os.path.isdir(os.path.join(base, patterns[0])):
+            # a folder's own name may look like a pattern: "Rome [2024]"
+            base = os.path.join(base, patterns.pop(0))
+        if not patterns or not os.path.isdir(base or "."):
+            return False
+        unlisted = len(self.findings.unlisted)
+        found = False
+        for path, entry in self._fitting(base, patterns):
+            found = True
+            if is_named_by(path, self._exclude):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                self._search(path)
+            else:
+                self._sort_out(path, entry)
+        # what could not be looked at may well have fitted
+        return found or len(self.findings.unlisted) > unlisted
+
+    def _fitting(self, base: str, patterns: Sequence[str]) -> Iterator[tuple[str, _Entry]]:
+        """Yield what fits a pattern below a folder, in natural order."""
+        hidden_too = any(pattern.startswith(".") for pattern in patterns)
+        names: list[str] = []
+        stack = [iter(self._list(base))]
+        while stack:
+            entry = next(stack[-1], None)
+            if entry is None:
+                stack.pop()
+                del names[-1:]
+                continue
+            if entry.name.startswith(".") and not hidden_too:
+                continue
+            path = os.path.join(base, *names, entry.name)
+            if fits([*names, entry.name], patterns):
+                yield path, entry
+            elif self._leads(path, entry) and may_lead([*names, entry.name], patterns):
+                names.append(entry.name)
+                stack.append(iter(self._list(path)))
+
+    def _leads(self, path: str, entry: _Entry) -> bool:
+        return entry.is_dir(follow_symlinks=False) and not is_named_by(path, self._exclude)
 
     def _search(self, folder: str) -> None:
         # A stack and not recursion: folders may be nested deeper than Python's limit.
@@ -117,52 +168,43 @@ class _Walk:
             elif entry.is_dir(follow_symlinks=False):
                 stack.append(iter(self._entries(entry.path)))
             else:
-                self._sort_out(entry)
+                self._sort_out(entry.path, entry)
 
-    def _entries(self, folder: str) -> Iterable["os.DirEntry[str]"]:
-        """Return a folder's entries in natural order, without the hidden and excluded ones."""
+    def _entries(self, folder: str) -> list[_Entry]:
+        """Return what a folder shows that is not excluded; nothing if it was met before."""
+        if not self._is_new(folder):
+            return []
+        entries = self._list(folder)
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
+        self.findings.hidden += len(entries) - len(shown)
+        return [entry for entry in shown if not is_named_by(entry.path, self._exclude)]
+
+    def _list(self, folder: str) -> list[_Entry]:
+        """Return a folder's entries in natural order, or note that it cannot be listed."""
         try:
-            with os.scandir(folder) as listing:
-                entries = list(listing)
+            with os.scandir(folder or ".") as listing:
+                return sorted(listing, key=lambda entry: natural_key(entry.name))
         except OSError as error:
             self.findings.unlisted.append((folder, error.strerror or str(error)))
             return []
-        shown = [entry for entry in entries if not entry.name.startswith(".")]
-        self.findings.hidden += len(entries) - len(shown)
-        kept = [entry for entry in shown if not self._excluded(entry.path)]
-        return sorted(kept, key=lambda entry: natural_key(entry.name))
 
-    def _sort_out(self, entry: "os.DirEntry[str]") -> None:
-        ending = ending_of(entry.name)
-        if entry.is_symlink() and os.path.isdir(entry.path):
+    def _sort_out(self, path: str, entry: _Entry) -> None:
+        if entry.is_symlink() and os.path.isdir(path):
             return
-        if ending in ENDINGS or (ending not in RAW_ENDINGS and _looks_like_photo(entry.path)):
-            self._take(entry.path)
+        if not self._is_new(path):
+            return
+        ending = ending_of(path)
+        if ending in ENDINGS or (ending not in RAW_ENDINGS and _looks_like_photo(path)):
+            self.findings.photos.append(path)
         else:
             self.findings.others[ending] += 1
 
-    def _take(self, path: str) -> None:
+    def _is_new(self, path: str) -> bool:
         absolute = os.path.abspath(path)
-        if absolute not in self._met:
-            self._met.add(absolute)
-            self.findings.photos.append(path)
-
-    def _excluded(self, path: str) -> bool:
-        name = os.path.basename(path)
-        return any(
-            fnmatchcase(name, pattern) or fnmatchcase(path, pattern) for pattern in self._exclude
-        )
-
-
-def _expand(typed: str) -> Iterator[str]:
-    """Yield what was typed if it exists, else what matches it as a pattern."""
-    if os.path.lexists(typed):
-        yield typed
-        return
-    matches = sorted(glob.glob(typed, recursive=True), key=natural_key)
-    if not matches:
-        raise PhotosNotFoundError(f"{typed} does not exist.{_hint(typed)}")
-    yield from matches
+        if absolute in self._met:
+            return False
+        self._met.add(absolute)
+        return True
 
 
 def _hint(typed: str) -> str:

@@ -65,6 +65,10 @@ class Preprocess:
     keep_aspect: bool = True
 
     def __post_init__(self) -> None:
+        for name in ("size", "resize"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool):
+                raise ModelError(f"{name}={value!r} is not a whole number of pixels.")
         if not 1 <= self.size <= self.resize <= 4096:
             raise ModelError(
                 f"size={self.size} and resize={self.resize}: "
@@ -76,7 +80,8 @@ class Preprocess:
             raise ModelError(
                 f"interpolation={self.interpolation!r}; choose from {sorted(_INTERPOLATIONS)}."
             )
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+        numbers_fit = len(self.mean) == len(self.std) == 3 and min(self.std) > 0
+        if not numbers_fit or not np.isfinite([*self.mean, *self.std]).all():
             raise ModelError("mean and std must hold three numbers each, those of std above 0.")
 
     def needed(self, width: int, height: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """The engine loop: photos in, one row for each out, in order."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -116,7 +116,7 @@ def tag_found(
     *,
     jobs: int | None = None,
     max_pixels: int = MAX_PIXELS,
-) -> Iterator[Row]:
+) -> Generator[Row]:
     """Yield one row for each photo, in order.
 
     Parameters

@@ -10,9 +10,10 @@ from typing import IO, Any, Protocol
 from emotag.emotions import LabelSet
 from emotag.errors import StorageError
 from emotag.photos.formats import ending_of
+from emotag.storage import is_special
 from emotag.tagging.rows import DECIMALS, Row, column_names, to_record
 
-__all__ = ["WRITERS", "RowWriter", "open_writer"]
+__all__ = ["WRITERS", "RowWriter", "choose_writer", "open_writer"]
 
 _PARQUET_ROWS = 16_384
 
@@ -111,7 +112,7 @@ WRITERS: dict[str, type[RowWriter]] = {
 
 
 def choose_writer(path: str) -> type[RowWriter]:
-    """Return the writer for a file's ending.
+    """Return the writer for a file's ending; a device or a pipe may have any, and takes CSV.
 
     Raises
     ------
@@ -119,6 +120,8 @@ def choose_writer(path: str) -> type[RowWriter]:
         There is none; the message names the choices.
     """
     ending = ending_of(path)
+    if ending not in WRITERS and is_special(path):
+        return CsvWriter
     if ending not in WRITERS:
         raise StorageError(
             f"{path}: emotag writes {', '.join(WRITERS)}, so let the name end in one of these."
