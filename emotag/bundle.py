@@ -165,7 +165,7 @@ class BundleConfig:
         except KeyError as error:
             raise BundleError(f"config.json lacks {error}") from error
         except EmotagError as error:
-            raise BundleError(f"config.json: {error}") from error
+            raise BundleError(f"config.json: {str(error).removesuffix('.')}") from error
 
 
 class OnnxEngine:
@@ -189,13 +189,15 @@ class OnnxEngine:
     def __init__(self, model: bytes, config: BundleConfig, *, threads: int = 1) -> None:
         self._session = open_session(model, threads=threads, name=NETWORK)
         self._config = config
+        self._widths = {_EMOTION: len(config.label_set)}
+        if config.learnt_sentiment:
+            self._widths[_SENTIMENT] = 2  # negative, positive
         inputs = [entry.name for entry in self._session.get_inputs()]
-        self._outputs = [entry.name for entry in self._session.get_outputs()]
-        wanted = [_EMOTION, _SENTIMENT] if config.learnt_sentiment else [_EMOTION]
-        if inputs != [_INPUT] or self._outputs != wanted:
+        outputs = [entry.name for entry in self._session.get_outputs()]
+        if inputs != [_INPUT] or outputs != list(self._widths):
             raise BundleError(
-                f"{NETWORK} maps {inputs} to {self._outputs}; "
-                f"a bundle's maps ['{_INPUT}'] to {wanted}"
+                f"{NETWORK} maps {inputs} to {outputs}; "
+                f"a bundle's maps ['{_INPUT}'] to {list(self._widths)}"
             )
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Probabilities:
@@ -216,18 +218,28 @@ class OnnxEngine:
         BundleError
             What the network says are no probabilities.
         """
-        planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32)
+        # One photo a run: the layers stay in the processor's caches, which is faster than
+        # a batch, and what is said of a photo cannot depend on its neighbours.
+        runs = [self._run(photo) for photo in pixels]
+        emotion, *learnt = (np.concatenate(outputs) for outputs in zip(*runs, strict=True))
+        for output in (emotion, *learnt):
+            _check_probabilities(output)
+        if learnt:
+            return Probabilities(emotion, learnt[0][:, 1])
+        labels = self._config.label_set
+        return Probabilities(emotion, labels.fold(emotion) if labels.folds else None)
+
+    def _run(self, photo: NDArray[np.uint8]) -> list[NDArray[np.floating[Any]]]:
+        """Return each output for one photo of shape (size, size, 3)."""
+        planes = np.ascontiguousarray(photo.transpose(2, 0, 1)[np.newaxis], dtype=np.float32)
         try:
-            emotion, *learnt = self._session.run(self._outputs, {_INPUT: planes})
+            outputs: list[Any] = self._session.run(list(self._widths), {_INPUT: planes})
         except Exception as error:  # onnxruntime's errors share no base class of their own
             first = str(error).strip().splitlines()[0]
             raise BundleError(f"{NETWORK} failed on the photos: {first}") from error
-        labels = self._config.label_set
-        _check_probabilities(emotion, (len(pixels), len(labels)))
-        if learnt:
-            _check_probabilities(learnt[0], (len(pixels), 2))
-            return Probabilities(emotion, learnt[0][:, 1])
-        return Probabilities(emotion, labels.fold(emotion) if labels.folds else None)
+        for output, width in zip(outputs, self._widths.values(), strict=True):
+            _check_numbers(output, (1, width))
+        return outputs
 
 
 @dataclass(frozen=True)
@@ -247,6 +259,11 @@ class Bundle:
 
     def read(self, name: str) -> bytes:
         """Return the content of one of its files, once its checksum is found right.
+
+        Parameters
+        ----------
+        name : str
+            The file.
 
         Raises
         ------
@@ -268,6 +285,11 @@ class Bundle:
 
     def engine(self, *, threads: int = 1) -> OnnxEngine:
         """Return the engine that runs this bundle with onnxruntime.
+
+        Parameters
+        ----------
+        threads : int, default=1
+            Threads for one call; calls from several threads may overlap.
 
         Raises
         ------
@@ -370,15 +392,26 @@ def refuse_target(folder: str, *, force: bool) -> None:
     Raises
     ------
     StorageError
-        Something is there that is not to be replaced.
+        Something is there that is not to be replaced, or nothing can be written there.
     """
     refuse_existing(folder, force=force)
+    _refuse_unwritable(folder)
     if not os.path.lexists(folder) or _holds_only_a_bundle(folder):
         return
     raise StorageError(
         f"{folder} is not a saved model, or holds other files too, so --force does not replace "
         "it; choose another name, or move it away."
     )
+
+
+def _refuse_unwritable(folder: str) -> None:
+    parent = os.path.dirname(os.path.abspath(folder))
+    while not os.path.lexists(parent):
+        parent = os.path.dirname(parent)
+    if not os.path.isdir(parent):
+        raise StorageError(f"{folder} cannot be written: {parent} is not a folder.")
+    if not os.access(parent, os.W_OK):
+        raise StorageError(f"{folder} cannot be written: no permission for the folder {parent}.")
 
 
 def _holds_only_a_bundle(folder: str) -> bool:
@@ -406,12 +439,15 @@ def _read_inside(folder: str, name: str, *, limit: int) -> bytes:
         raise BundleError(f"{name} cannot be read ({error.strerror})") from error
 
 
-def _check_probabilities(output: Any, shape: tuple[int, int]) -> None:
+def _check_numbers(output: Any, shape: tuple[int, int]) -> None:
     # an ONNX network may also return text, or a list
     if not isinstance(output, np.ndarray) or output.dtype.kind != "f":
         raise BundleError(f"{NETWORK} gave no numbers.")
     if output.shape != shape:
         raise BundleError(f"{NETWORK} gave an output of shape {output.shape}, not {shape}.")
+
+
+def _check_probabilities(output: NDArray[np.floating[Any]]) -> None:
     # NaN fails every comparison
     if not (output >= 0).all() or not np.allclose(output.sum(axis=1), 1.0, atol=1e-3):
         raise BundleError(f"{NETWORK} gave numbers that are no probabilities.")

@@ -418,8 +418,6 @@ def _refuse_unbalanced(train: Dataset, test: Dataset) -> None:
     missing = sorted(set(test.counts) - set(train.counts))
     if missing:
         raise DataError(f"The labels {', '.join(missing)} are in the test split only.")
-    if len(train.counts) < 2:
-        raise DataError("The photos to fit on have a single label.")
 
 
 def _some(paths: Sequence[str]) -> str:

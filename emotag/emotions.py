@@ -88,6 +88,11 @@ class LabelSet:
     def index(self, name: str) -> int:
         """Return the column of a label.
 
+        Parameters
+        ----------
+        name : str
+            The label.
+
         Raises
         ------
         LabelError
@@ -107,6 +112,11 @@ class LabelSet:
 
     def sentiment(self, name: str) -> Sentiment | None:
         """Return ``'positive'``, ``'negative'`` or None for a label.
+
+        Parameters
+        ----------
+        name : str
+            The label.
 
         Raises
         ------
@@ -156,6 +166,11 @@ class LabelSet:
 
     def subset(self, names: Iterable[str]) -> Self:
         """Return the set of some of the labels, in this set's order.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The labels to keep.
 
         Raises
         ------

@@ -4,11 +4,12 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
-from emotag.errors import StorageError
+from emotag.errors import EmotagError, StorageError
 
 __all__ = [
     "cache_folder",
@@ -55,30 +56,25 @@ def replace_file(path: str) -> Iterator[IO[bytes]]:
         The file cannot be written; the message says why.
     """
     if is_special(path):
-        with _open_special(path) as file:
+        # written to and never replaced
+        with _explaining(path), open(path, "wb") as file:
             yield file
         return
     path = os.path.realpath(path)
-    folder = os.path.dirname(path)
+    folder, name = os.path.split(path)
     try:
-        handle, beside = tempfile.mkstemp(
-            prefix=f".{os.path.basename(path)}.", suffix=".partial", dir=folder
-        )
+        handle, beside = tempfile.mkstemp(prefix=_hidden(name), suffix=".partial", dir=folder)
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(beside, _usual_mode())
-        os.replace(beside, path)
-        _sync_folder(folder)
-    except OSError as error:
-        _remove(beside)
-        if isinstance(error, StorageError) or error.filename not in (None, beside, path):
-            raise
-        raise _cannot_write(path, error) from error
+        with _explaining(path, beside):
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.chmod(beside, _usual_mode())
+            os.replace(beside, path)
+            _sync_folder(folder)
     except BaseException:
         _remove(beside)
         raise
@@ -93,7 +89,8 @@ def replace_folder(path: str, *, force: bool = False) -> Iterator[str]:
     path : str
         The folder to be. Missing parents are made.
     force : bool, default=False
-        Whether a folder that is there already is replaced.
+        Whether a folder that is there already is replaced. The current
+        folder, or one that holds it, never is.
 
     Yields
     ------
@@ -110,21 +107,17 @@ def replace_folder(path: str, *, force: bool = False) -> Iterator[str]:
     parent, name = os.path.split(target)
     try:
         os.makedirs(parent, exist_ok=True)
-        beside = tempfile.mkdtemp(prefix=f".{name}.", suffix=".partial", dir=parent)
+        beside = tempfile.mkdtemp(prefix=_hidden(name), suffix=".partial", dir=parent)
         os.chmod(beside, _usual_mode(folder=True))
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
-        yield beside
-        refuse_existing(path, force=force)
-        _sync_files(beside)
-        _swap_in(beside, target)
-        _sync_folder(parent)
-    except OSError as error:
-        shutil.rmtree(beside, ignore_errors=True)
-        if isinstance(error, StorageError):
-            raise
-        raise _cannot_write(path, error) from error
+        with _explaining(path, beside, target):
+            yield beside
+            refuse_existing(path, force=force)
+            _sync_files(beside)
+            _swap_in(beside, target)
+            _sync_folder(parent)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
@@ -135,18 +128,34 @@ def is_special(path: str) -> bool:
     return os.path.exists(path) and not os.path.isfile(path)
 
 
-def _open_special(path: str) -> IO[bytes]:
-    """Open a device or a pipe, which must be written to and never be replaced."""
-    try:
-        return open(path, "wb")
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
 def refuse_existing(path: str, *, force: bool) -> None:
     """Raise a StorageError if `path` exists and must not be replaced."""
-    if os.path.lexists(path) and not force:
-        raise StorageError(f"{path} exists already; choose another name, or --force to replace it.")
+    target = os.path.abspath(path)
+    shown = path or os.curdir
+    if not os.path.lexists(target):
+        return
+    if not force:
+        raise StorageError(
+            f"{shown} exists already; choose another name, or --force to replace it."
+        )
+    within = os.path.commonpath([os.path.realpath(target), os.getcwd()])
+    if within == os.path.realpath(target) and not os.path.islink(target):
+        raise StorageError(
+            f"{shown} is the current folder or holds it, and is not replaced; choose another name."
+        )
+
+
+@contextmanager
+def _explaining(path: str, *ours: str) -> Iterator[None]:
+    """Turn an error of writing to `path` into one that says so; others pass as they are."""
+    try:
+        yield
+    except (EmotagError, BrokenPipeError):
+        raise
+    except OSError as error:
+        if error.filename is None or str(error.filename).startswith((path, *ours)):
+            raise _cannot_write(path, error) from error
+        raise
 
 
 def _swap_in(beside: str, target: str) -> None:
@@ -212,7 +221,7 @@ def _prepare(connection: sqlite3.Connection, schema: str, version: int) -> None:
     # large enough that a vector of features fits into one page
     connection.execute("PRAGMA page_size = 16384")
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    connection.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
     if _scalar(connection, "PRAGMA user_version") == version:
         return
@@ -228,12 +237,31 @@ def _prepare(connection: sqlite3.Connection, schema: str, version: int) -> None:
     connection.execute("COMMIT")
 
 
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # SQLite does not wait here while another process switches the same new file
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
 def _scalar(connection: sqlite3.Connection, query: str) -> Any:
     return connection.execute(query).fetchone()[0]
 
 
 def _cannot_write(path: str, error: OSError) -> StorageError:
     return StorageError(f"{path} cannot be written: {error.strerror or error}.")
+
+
+def _hidden(name: str) -> str:
+    # cut, so that what is added fits into the longest name that a file system takes
+    return f".{name[:40]}."
 
 
 def _usual_mode(*, folder: bool = False) -> int:
@@ -248,6 +276,7 @@ def _sync_files(folder: str) -> None:
         for name in names:
             with open(os.path.join(parent, name), "rb") as file:
                 os.fsync(file.fileno())
+        _sync_folder(parent)
 
 
 def _sync_folder(folder: str) -> None:

@@ -3,7 +3,9 @@
 import os
 import shutil
 import sysconfig
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +71,27 @@ def chmod_matters(tmp_path: Path) -> Iterator[None]:
         pytest.skip("this user may read everything (root)")
     yield
     shutil.rmtree(probe, ignore_errors=True)
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter and write in; `tmp_path` is closed to others."""
+    with tempfile.TemporaryDirectory(prefix="emotag-") as folder:
+        os.chmod(folder, 0o777)
+        yield Path(folder)
+
+
+@contextmanager
+def as_ordinary_user() -> Iterator[None]:
+    """Run as a user for whom permissions bind: root runs as nobody meanwhile.
+
+    Nothing may be imported for the first time inside: Python itself may be closed to nobody.
+    """
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)

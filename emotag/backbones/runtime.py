@@ -90,8 +90,10 @@ class _OnnxRunner:
         self._session = _open_exported(backbone, layer)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        normalised = self._preprocess.normalise(pixels)
-        features: NDArray[np.float32] = self._session.run([_OUTPUT], {_INPUT: normalised})[0]
+        # One photo a run: the layers stay in the processor's caches.
+        planes = np.split(self._preprocess.normalise(pixels), len(pixels))
+        runs = [self._session.run([_OUTPUT], {_INPUT: photo})[0] for photo in planes]
+        features: NDArray[np.float32] = np.concatenate(runs)
         return features.reshape(len(pixels), -1)
 
 

@@ -1,6 +1,7 @@
 """Where the commands print: results to stdout, all else to stderr."""
 
 import sys
+import time
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ __all__ = [
     "person_reads_notes",
     "person_reads_results",
     "progress_bar",
+    "rate",
     "results",
     "safe",
     "stage",
@@ -36,6 +38,8 @@ results = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
 notes = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 _LOG_LINES = 10
+# A job that is done sooner needs no lines in a log.
+_LOG_SECONDS = 2.0
 
 # Control and direction marks, line separators, private and unassigned characters.
 _UNSAFE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
@@ -70,7 +74,18 @@ def person_reads_results() -> bool:
 
 def person_reads_notes() -> bool:
     """Return whether stderr is a terminal that can show a bar."""
-    return sys.stderr is not None and sys.stderr.isatty() and not notes.is_dumb_terminal
+    return sys.stderr is not None and sys.stderr.isatty() and notes.is_interactive
+
+
+def rate(speed: float) -> str:
+    """Return how many a second as text.
+
+    Examples
+    --------
+    >>> rate(123.4), rate(0.42)
+    ('123/s', '0.4/s')
+    """
+    return f"{speed:.0f}/s" if speed >= 10 else f"{speed:.1f}/s"
 
 
 class Advance:
@@ -80,24 +95,32 @@ class Advance:
         self._what = what
         self._total = total
         self._done = 0
+        self._tenths = 0
+        self._said = time.monotonic()
         self._bar = bar
         self._task = None if bar is None else bar.add_task(what, total=total)
 
     def __call__(self, count: int = 1) -> None:
         """Count some more as done."""
-        before = self._done * _LOG_LINES // max(self._total, 1)
         self._done += count
         if self._bar is not None and self._task is not None:
             self._bar.advance(self._task, count)
-        elif count and self._done * _LOG_LINES // max(self._total, 1) > before:
+        else:
+            self._log()
+
+    def _log(self) -> None:
+        tenths = self._done * _LOG_LINES // max(self._total, 1)
+        now = time.monotonic()
+        if tenths > self._tenths and now - self._said >= _LOG_SECONDS:
             notes.print(f"{self._what}: {self._done} of {self._total}")
+            self._tenths, self._said = tenths, now
 
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Return the photos a second."""
         speed = task.finished_speed or task.speed
-        return Text("" if speed is None else f"{speed:.0f}/s", style="progress.data.speed")
+        return Text("" if speed is None else rate(speed), style="progress.data.speed")
 
 
 @contextmanager

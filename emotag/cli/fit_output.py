@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +15,9 @@ from emotag.evaluation.report import Report
 __all__ = ["print_data", "print_report", "print_saved"]
 
 _SHOWN_FAILURES = 10
+_FILE_WIDTH = 10_000
+# With fewer, a bootstrap over groups finds too little variety.
+_ENOUGH_GROUPS = 30
 
 _NAMES = {
     "accuracy": "accuracy",
@@ -50,7 +54,7 @@ def print_data(
         sentiment = labels.sentiment(name) or "-"
         counts = (str(part.counts.get(name, 0)) for part in (train, test))
         table.add_row(safe(name), sentiment, *counts)
-    notes.print(table, soft_wrap=False)
+    _print_table(notes, table)
 
 
 def print_report(report: Report) -> None:
@@ -68,9 +72,11 @@ def print_report(report: Report) -> None:
             table.add_row(title, f"{figure.value:.3f}", figure.interval)
     for name, figure in report.recalls.items():
         table.add_row(f"recall of {safe(name)}", f"{figure.value:.3f}", figure.interval)
-    results.print(table, soft_wrap=False)
+    _print_table(results, table)
+    if report.n_groups < _ENOUGH_GROUPS:
+        results.print("\nThese are few photos: the true intervals are wider.")
     results.print("\nConfusion matrix (rows actual, columns predicted):\n")
-    results.print(_confusion_table(report), soft_wrap=False)
+    _print_table(results, _confusion_table(report))
 
 
 def print_saved(folder: str, labels: LabelSet, *, refit: bool) -> None:
@@ -94,3 +100,10 @@ def _confusion_table(report: Report) -> Table:
         cells = [Text(str(n), "bold" if i == index else "") for i, n in enumerate(row)]
         table.add_row(safe(name), *cells)
     return table
+
+
+def _print_table(console: Console, table: Table) -> None:
+    # a terminal has a width that names may be cut to, a file has none
+    if not console.is_terminal:
+        console = Console(file=console.file, width=_FILE_WIDTH, emoji=False, markup=False)
+    console.print(table, soft_wrap=False)

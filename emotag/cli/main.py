@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 from emotag import __version__
 from emotag.cli import cache, demo, fit, models, tag
-from emotag.errors import EmotagError, explain_missing
+from emotag.errors import EmotagError
 
 __all__ = ["app", "main"]
 
@@ -75,8 +75,8 @@ def _options(
     """
 
 
-def main() -> NoReturn:
-    """Run the program; an error becomes one line, never a traceback."""
+def main() -> None:
+    """Run the program and exit; an error becomes one line, never a traceback."""
     debug = "--debug" in sys.argv[1:2]
     _escape_unprintable()
     if not debug:
@@ -91,14 +91,9 @@ def main() -> NoReturn:
         if debug:
             raise
         _fail(_explained(error))
-    sys.exit(0)
 
 
 def _explained(error: Exception) -> str:
-    if isinstance(error, ImportError):
-        explained = explain_missing(error, f"emotag {' '.join(sys.argv[1:2])}")
-        if isinstance(explained, EmotagError):
-            return str(explained)
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}."
@@ -139,5 +134,5 @@ def _quieten() -> None:
     warnings.simplefilter("ignore")
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # pragma: no cover - where it is run, nothing is measured
     main()

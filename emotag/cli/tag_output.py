@@ -14,6 +14,7 @@ from emotag.cli.console import (
     person_reads_notes,
     person_reads_results,
     progress_bar,
+    rate,
     results,
     safe,
 )
@@ -174,7 +175,7 @@ def _padded(text: str, width: int) -> str:
 
 def _stopped(done: int, total: int, output: str | None) -> str:
     kept = ""
-    if output is not None and output != STDOUT:
+    if output is not None and output != STDOUT and not is_special(output):
         state = "is as it was" if os.path.lexists(output) else "was not written"
         kept = f" {output} {state}, and"
     return (
@@ -189,8 +190,8 @@ def _print_counts(summary: Summary, found: Findings, seconds: float) -> None:
         for status in ("tagged", "skipped", "failed")
         if summary.statuses[status] or status == "tagged"
     )
-    rate = summary.total / max(seconds, 1e-9)
-    notes.print(f"\n{_photos(summary.total)} in {seconds:.1f} s ({rate:.0f}/s): {statuses}.")
+    speed = rate(summary.total / max(seconds, 1e-9))
+    notes.print(f"\n{_photos(summary.total)} in {seconds:.1f} s ({speed}): {statuses}.")
     if found.others:
         common = found.others.most_common(_SHOWN_ENDINGS)
         endings = ", ".join(
@@ -205,11 +206,12 @@ def _print_counts(summary: Summary, found: Findings, seconds: float) -> None:
 def _print_shares(summary: Summary) -> None:
     tagged = summary.statuses["tagged"]
     width = _name_width(summary)
+    sign = "█" if notes.encoding.startswith("utf") else "#"
     for counts in (summary.emotions, summary.sentiments):
         if counts:
             notes.print()
         for name, count in counts.most_common():
-            bar = "█" * max(1, round(_BAR * count / tagged))
+            bar = sign * max(1, round(_BAR * count / tagged))
             line = f"  {_padded(name, width)} {count:7}  {count / tagged:4.0%}  "
             notes.print(Text.assemble(line, (bar, _STYLES.get(name, "cyan"))))
 

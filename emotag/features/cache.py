@@ -240,16 +240,24 @@ class FeatureCache:
     def clear(self) -> None:
         """Drop everything, and give the disk back."""
         self._run("DELETE FROM features")
-        self._run("PRAGMA incremental_vacuum")
+        self._vacuum()
         self._run("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def _shrink(self) -> None:
         """Drop a tenth at a time, least recently used first, until the rest fits."""
+        if self.size() <= self.limit:
+            return
         while self.size() > self.limit and (count := self.count()):
             oldest = "SELECT key FROM features ORDER BY used LIMIT ?"
             some = (count // 10 + 1,)
             self._run(f"DELETE FROM features WHERE key IN ({oldest})", some)  # noqa: S608
-            self._run("PRAGMA incremental_vacuum")
+        self._vacuum()
+
+    def _vacuum(self) -> None:
+        """Give the pages that are free back to the disk."""
+        with _explained(self.path):
+            # execute() would stop after the first page: each is a row without columns
+            self._connection.executescript("PRAGMA incremental_vacuum")
 
     def _run(self, statement: str, values: Sequence[Any] = ()) -> list[Any]:
         with _explained(self.path), closing(self._connection.execute(statement, values)) as cursor:

@@ -26,7 +26,7 @@ Progress = Callable[[int], None]
 # Raised when the way from a photo to its vector changes, so that old entries are not found.
 _COMPUTATION_VERSION = 1
 _HASHES_A_CHUNK = 64
-# Photos a run. On a CPU small runs stay in its caches; a GPU wants to be filled.
+# Photos a thread decodes and runs at a time. A GPU wants to be filled.
 _BATCH_SIZES = {"cpu": 8}
 _BATCH_SIZE = 64
 

@@ -432,7 +432,8 @@ def _features(bundle: Bundle) -> CNNFeatures:
             f"The model {bundle.folder} is refused: {CONFIG} lacks {error}."
         ) from error
     except EmotagError as error:
-        raise BundleError(f"The model {bundle.folder} is refused: {error}.") from error
+        reason = str(error).removesuffix(".")
+        raise BundleError(f"The model {bundle.folder} is refused: {reason}.") from error
     return features
 
 

@@ -100,8 +100,8 @@ class Preprocess:
         """
         if not self.keep_aspect:
             return self.resize, self.resize
-        scale = self.resize / min(width, height)
-        return int(np.ceil(width * scale)), int(np.ceil(height * scale))
+        shorter = min(width, height)
+        return -(-width * self.resize // shorter), -(-height * self.resize // shorter)
 
     def crop(self, image: Image.Image) -> NDArray[np.uint8]:
         """Resize a photo and cut out its centre.
@@ -159,6 +159,11 @@ class Preprocess:
     def from_dict(cls, content: dict[str, Any]) -> Self:
         """Return the Preprocess that `to_dict` wrote.
 
+        Parameters
+        ----------
+        content : dict
+            What `to_dict` returned.
+
         Raises
         ------
         ModelError
@@ -169,5 +174,5 @@ class Preprocess:
             values["mean"] = tuple(float(value) for value in values["mean"])
             values["std"] = tuple(float(value) for value in values["std"])
             return cls(**values)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise ModelError(f"This is no description of a preprocessing: {error}") from error

@@ -53,6 +53,8 @@ class Row:
 def column_names(labels: LabelSet) -> list[str]:
     """Return the columns of every output, in order.
 
+    A label that is itself called ``positive`` shares its column with the sentiment.
+
     Examples
     --------
     >>> from emotag.emotions import FIVE
@@ -60,24 +62,26 @@ def column_names(labels: LabelSet) -> list[str]:
     ['p_fear', 'p_sadness', 'model']
     """
     fixed = ["path", "status", "reason", "emotion", "confidence", "sentiment", "p_positive"]
-    return [*fixed, *(f"p_{name}" for name in labels.names), "model"]
+    return list(dict.fromkeys([*fixed, *(f"p_{name}" for name in labels.names), "model"]))
 
 
 def to_record(row: Row, labels: LabelSet) -> dict[str, Any]:
     """Return a row by column, numbers rounded, None where there is nothing to say."""
     probabilities = row.probabilities or (None,) * len(labels)
-    values = [
-        path_text(row.path),
-        row.status,
-        row.reason or None,
-        row.emotion or None,
-        _rounded(row.confidence),
-        row.sentiment or None,
-        _rounded(row.p_positive),
-        *map(_rounded, probabilities),
-        row.model,
-    ]
-    return dict(zip(column_names(labels), values, strict=True))
+    record = dict.fromkeys(column_names(labels))
+    for name, probability in zip(labels.names, probabilities, strict=True):
+        record[f"p_{name}"] = _rounded(probability)
+    if row.p_positive is not None:
+        record["p_positive"] = _rounded(row.p_positive)
+    return record | {
+        "path": path_text(row.path),
+        "status": row.status,
+        "reason": path_text(row.reason) or None,
+        "emotion": row.emotion or None,
+        "confidence": _rounded(row.confidence),
+        "sentiment": row.sentiment or None,
+        "model": row.model,
+    }
 
 
 def path_text(path: str) -> str:

@@ -1,7 +1,6 @@
 """Rows written as CSV, JSON lines or Parquet."""
 
 import csv
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,8 +36,7 @@ class CsvWriter:
 
     def __init__(self, file: IO[bytes], labels: LabelSet) -> None:
         self._labels = labels
-        self._text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
-        self._csv = csv.writer(self._text, lineterminator="\n")
+        self._csv = csv.writer(_UnixLines(file), lineterminator=_UnixLines.GIVEN)
         self._csv.writerow(column_names(labels))
 
     def write(self, row: Row) -> None:
@@ -50,8 +48,22 @@ class CsvWriter:
         )
 
     def finish(self) -> None:
-        """Let go of the file without closing it."""
-        self._text.detach()
+        """Do nothing: every line is written already."""
+
+
+class _UnixLines:
+    r"""Takes lines that end in ``\r\n`` and writes them as UTF-8 that ends in ``\n``.
+
+    The csv module quotes a cell that holds ``\r`` only if the lines end in it.
+    """
+
+    GIVEN = "\r\n"
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, line: str) -> None:
+        self._file.write(f"{line.removesuffix(self.GIVEN)}\n".encode())
 
 
 class JsonLinesWriter:

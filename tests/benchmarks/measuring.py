@@ -11,12 +11,22 @@ from pathlib import Path
 
 from emotag.parallel import usable_cores
 
-__all__ = ["EMOTAG", "describe_machine", "median_seconds", "run_seconds"]
+__all__ = [
+    "CHECKOUT",
+    "EMOTAG",
+    "THUMBNAILS",
+    "describe_machine",
+    "median_seconds",
+    "run_seconds",
+]
 
 EMOTAG = str(Path(sys.executable).with_name("emotag"))
 """The program, as it was installed beside the running Python."""
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+THUMBNAILS = CHECKOUT.parent / "shared" / "data" / "har"
+"""2,483 web photos of about 275 x 183 pixels, beside the checkout."""
 
 
 def run_seconds(command: Sequence[str]) -> float:

@@ -8,13 +8,10 @@ from PIL import Image
 
 from emotag.photos.samples import sample_folder
 
-__all__ = ["THUMBNAILS", "camera_photos", "thumbnails"]
+__all__ = ["camera_photos", "thumbnails"]
 
 CAMERA_SIZE = (4000, 3000)
 """Twelve megapixels."""
-
-THUMBNAILS = Path(__file__).resolve().parents[3] / "shared" / "data" / "har"
-"""2,483 web photos of about 275 x 183 pixels, beside the checkout."""
 
 # Of the sensor's noise, in pixel values: with it a JPEG of quality 90 takes 3 to 5 MB.
 _NOISE = 9.0
@@ -51,7 +48,7 @@ def thumbnails(folder: str | os.PathLike[str], count: int | None = None) -> list
     Parameters
     ----------
     folder : path-like
-        Such as `THUMBNAILS`.
+        Such as `measuring.THUMBNAILS`.
     count : int, optional
         How many; by default all.
     """

