@@ -11,7 +11,7 @@ __all__ = ["command_reference"]
 
 _INTRODUCTION = """# Commands
 
-What `emotag COMMAND --help` says, in one place.
+What `emotag COMMAND --help` says, in one place. Every command has `--help`.
 """
 
 
@@ -24,10 +24,10 @@ def command_reference() -> str:
 
 def _describe(command: Any, context: Any, name: str, depth: int) -> list[str]:
     parts = [f"{'#' * depth} {name}\n", _prose(command.help)]
-    if depth > 2 or not hasattr(command, "commands"):
+    if rows := _rows(command, context):
         usage = command.get_usage(context).removeprefix("Usage: ").replace("{", "").replace("}", "")
-        parts.append(f"```console\n$ {usage}\n```\n")
-    parts.append(_table(command, context))
+        parts.append(f"```text\n{usage}\n```\n")
+        parts.append("\n".join(["| | |", "| --- | --- |", *rows]) + "\n")
     for child_name, child in getattr(command, "commands", {}).items():
         if not child.hidden:
             below = type(context)(child, info_name=child_name, parent=context)
@@ -41,15 +41,16 @@ def _prose(text: str) -> str:
     return re.sub(r"^Example: (.+)$", r"```console\n$ \1\n```", plain, flags=re.MULTILINE) + "\n"
 
 
-def _table(command: Any, context: Any) -> str:
-    rows = ["| | |", "| --- | --- |"]
+def _rows(command: Any, context: Any) -> list[str]:
+    """Return a table's row for each argument and option but --help."""
+    rows = []
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None:
+        if record is not None and parameter.name != "help":
             # of an argument, typer says the Python type as well
             name = re.sub(r" <.*>$", "", record[0])
             rows.append(f"| `{name}` | {_meaning(record[1])} |")
-    return "\n".join(rows) + "\n"
+    return rows
 
 
 def _meaning(text: str) -> str:

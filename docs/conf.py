@@ -9,6 +9,7 @@ DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS))
 
 from command_reference import command_reference  # noqa: E402
+from default_model import default_model_figures  # noqa: E402
 
 project = "emotag"
 author = "The emotag developers"
@@ -17,7 +18,10 @@ version = release = emotag.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = ["_build"]
-nitpicky = False
+# It would make one dash of the two of an option.
+smartquotes = False
+# Single backticks in a docstring name something of Python.
+default_role = "py:obj"
 
 html_theme = "furo"
 html_title = f"emotag {release}"
@@ -26,7 +30,8 @@ html_css_files = ["emotag.css"]
 html_copy_source = False
 html_show_sourcelink = False
 
-myst_enable_extensions = ["deflist"]
+myst_enable_extensions = ["deflist", "substitution"]
+myst_substitutions = {"default_model_figures": default_model_figures()}
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"

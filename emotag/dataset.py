@@ -270,7 +270,8 @@ def _read_manifest(folder: str, columns: _Columns) -> list[_Labelled]:
             _refuse_columns(manifest, reader.fieldnames or (), columns)
             records = [(reader.line_num, record) for record in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{manifest} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"{manifest} cannot be read: {reason}.") from error
     rows = [_manifest_row(folder, line, record, columns) for line, record in records]
     _refuse_mismatch(folder, rows)
     return rows

@@ -272,7 +272,8 @@ def read_label_file(path: str) -> dict[str, Any]:
         with open(path, "rb") as file:
             content = tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LabelError(f"The label file {path} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise LabelError(f"The label file {path} cannot be read: {reason}.") from error
     for key, value in content.items():
         if key not in ("labels", "positive", "negative"):
             raise LabelError(

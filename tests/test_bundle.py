@@ -338,6 +338,19 @@ class TestReplacing:
             refuse_target(str(bundle), force=False)
         refuse_target(str(bundle), force=True)
 
+    def test_places_that_cannot_be_written(self, tmp_path: Path, open_folder: Path) -> None:
+        (tmp_path / "file").write_text("")
+        with pytest.raises(StorageError) as caught:
+            refuse_target(f"{tmp_path}/file/more/new", force=False)
+        message = f"{tmp_path}/file/more/new cannot be written: {tmp_path}/file is not a folder."
+        assert str(caught.value) == message
+        open_folder.chmod(0o555)
+        with as_ordinary_user(), pytest.raises(StorageError) as caught:
+            refuse_target(f"{open_folder}/more/new", force=False)
+        open_folder.chmod(0o777)
+        message = f"cannot be written: no permission for the folder {open_folder}."
+        assert str(caught.value) == f"{open_folder}/more/new {message}"
+
     def test_never_what_else_is_there(self, bundle: Path, tmp_path: Path) -> None:
         (tmp_path / "photos").mkdir()
         (tmp_path / "file").write_text("mine")

@@ -15,6 +15,7 @@ __all__ = ["PixelNetwork", "export_network", "halve_weights"]
 
 # Smaller tensors, such as biases, stay as they are: they weigh nothing.
 _HALVED_FROM = 4096
+_LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 class PixelNetwork(nn.Module):
@@ -119,6 +120,8 @@ def halve_weights(model: bytes) -> bytes:
     for tensor in graph.initializer:
         values = onnx.numpy_helper.to_array(tensor)
         if values.dtype != np.float32 or values.size < _HALVED_FROM:
+            continue
+        if np.abs(values).max() > _LARGEST_HALF:
             continue
         name = tensor.name
         stored = onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half")

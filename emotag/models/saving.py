@@ -235,9 +235,7 @@ def save_model(
     _check_parity(network, contents[NETWORK], config, photos)
     contents[CARD] = model_card(config, facts.notes).encode()
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    # what is written must be what can be read again
-    config = BundleConfig.from_dict(replace(config, files=files).to_dict())
-    contents[CONFIG] = _to_json(config.to_dict())
+    contents[CONFIG] = _to_json(replace(config, files=files).to_dict())
     with replace_folder(folder, force=force) as beside:
         for name, content in contents.items():
             with open(os.path.join(beside, name), "wb") as file:
@@ -275,7 +273,8 @@ def load_model(folder: str | os.PathLike[str] | None = None, target: str = "emot
     files = {"emotion": ESTIMATOR, "sentiment": SENTIMENT_ESTIMATOR}
     if target not in files:
         raise BundleError(f"target={target!r}; choose from {', '.join(files)}.")
-    classifier = _load_skops(bundle, bundle.read(files[target]))
+    labels = bundle.config.label_set.names if target == "emotion" else SENTIMENT_LABELS
+    classifier = _load_skops(bundle, bundle.read(files[target]), labels)
     features = _features(bundle)
     return Pipeline([("features", features), ("classify", classifier)])
 
@@ -365,7 +364,7 @@ def _config(
     features: CNNFeatures, label_set: LabelSet, facts: ModelFacts, *, learnt_sentiment: bool
 ) -> BundleConfig:
     backbone = find_backbone(features.backbone)
-    return BundleConfig(
+    config = BundleConfig(
         name=facts.name,
         recipe=facts.recipe,
         backbone=backbone.name,
@@ -384,6 +383,8 @@ def _config(
         data=facts.data,
         metrics=facts.metrics,
     )
+    # what is written must be what can be read again
+    return BundleConfig.from_dict(config.to_dict())
 
 
 def _check_parity(
@@ -446,24 +447,31 @@ def _dump_skops(classifier: Any) -> bytes:
     return content
 
 
-def _load_skops(bundle: Bundle, content: bytes) -> Any:
+def _load_skops(bundle: Bundle, content: bytes, labels: Sequence[str]) -> Any:
     """Load an estimator once every type in it is found on our list."""
     try:
         found = _skops_types(content)
         _refuse_untrusted(found)
-        return skops.io.loads(content, trusted=sorted(found))
+        classifier = skops.io.loads(content, trusted=sorted(found))
+        _refuse_other_labels(classifier.classes_.tolist(), labels)
     except BundleError as error:
         raise BundleError(f"The model {bundle.folder} is refused: {error}.") from error
     except Exception as error:  # whatever skops and scikit-learn raise on a crafted file
         raise BundleError(
             f"The model {bundle.folder} is refused: its estimator cannot be read ({error})."
         ) from error
+    return classifier
 
 
 def _refuse_untrusted(types: set[str]) -> None:
     unknown = sorted(types - _TRUSTED_TYPES)
     if unknown:
         raise BundleError(f"its estimator holds {', '.join(unknown)}, which is not trusted")
+
+
+def _refuse_other_labels(classes: Sequence[str], labels: Sequence[str]) -> None:
+    if sorted(classes) != sorted(labels):
+        raise BundleError(f"its estimator does not tell {', '.join(labels)} apart")
 
 
 def _skops_types(content: bytes) -> set[str]:

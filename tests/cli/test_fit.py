@@ -1,13 +1,13 @@
 import contextlib
 import csv
 import io
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from emotag.dataset import load_dataset, split_dataset
 from emotag.emotions import LabelSet
 from emotag.errors import UnreadablePhoto
 from emotag.evaluation.report import judge
-from tests.cli.program import Outcome, command, run_here
+from tests.cli.program import Outcome, command, run_here, terminal
 from tests.tagging.small_bundle import save_small_bundle
 
 
@@ -32,6 +32,11 @@ def draw(folder, colours, count):
             noise = np.random.default_rng([index, *colour]).integers(-30, 31, (48, 64, 3))
             pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / label / f"{index}.png")
+
+
+def without_progress(text):
+    """Return the lines of a log but those that a slow machine has and a fast one has not."""
+    return [line for line in text.splitlines() if not line.startswith("Features: ")]
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +52,10 @@ def fitted(tmp_path_factory):
         patch.setenv("EMOTAG_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = run_here("fit")
-    return folder, Outcome(code, out.getvalue(), err.getvalue())
+    return folder, Outcome(code, out.getvalue(), "\n".join(without_progress(err.getvalue())))
 
 
+@pytest.mark.slow
 class TestFit:
     def test_names_the_broken_photos_and_counts_the_others(self, fitted):
         _, outcome = fitted
@@ -145,8 +151,9 @@ class TestFit:
         assert os.listdir(folder / "models") == ["lite0"]
 
 
+@pytest.mark.slow
 def test_force_refit_label_file_and_quiet(emotag, inside, labelled_folder):
-    """A bundle is replaced by one that was fitted on all photos, with sentiments as they are said."""
+    """A model is replaced by one that was fitted on all photos, with the sentiments as told."""
     Path("labels.toml").write_text('positive = ["fear"]\nnegative = ["love"]\n')
     save_small_bundle("models/mine")
     outcome = emotag(
@@ -166,6 +173,7 @@ def test_force_refit_label_file_and_quiet(emotag, inside, labelled_folder):
     assert ",fear,1.0000,positive," in tagged.out
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_saving_leaves_no_half_model(inside, labelled_folder):
     process = subprocess.Popen(
         command("fit", labelled_folder), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -177,6 +185,7 @@ def test_ctrl_c_while_saving_leaves_no_half_model(inside, labelled_folder):
         line = process.stderr.readline()
         assert line, seen
         seen += line
+    time.sleep(0.3)
     process.send_signal(signal.SIGINT)
     rest = process.stderr.read()
     reader.join()
@@ -198,7 +207,7 @@ class TestRefusals:
     def refused(self, emotag, *arguments):
         outcome = emotag("fit", *arguments)
         assert (outcome.code, outcome.out) == (1, "")
-        (line,) = outcome.err.splitlines()
+        (line,) = without_progress(outcome.err)
         assert not os.path.exists("models/lite0")
         return line.removeprefix("emotag: ")
 
@@ -212,12 +221,15 @@ class TestRefusals:
             "All photos have the label 'love'; a model needs at least two to tell apart."
         )
 
-    @pytest.mark.parametrize("count", [3, 5])
-    def test_too_few_photos_of_a_label(self, emotag, count):
+    @pytest.mark.parametrize(
+        ("count", "said"), [(3, "and 4 are needed to hold a part out"), (5, "fewer than the 5")]
+    )
+    def test_too_few_photos_of_a_label(self, emotag, count, said):
         for index in range(count, 12):
             os.remove(f"data/fear/{index}.jpg")
-        said = self.refused(emotag)
-        assert said.startswith(f"The label 'fear' has {min(count, 4)} photos")
+        line = self.refused(emotag)
+        assert re.match(r"The label 'fear' has [34] photos", line)
+        assert said in line
 
     def test_no_photo_can_be_read(self, emotag):
         for path in Path("data").rglob("*.jpg"):
@@ -230,8 +242,8 @@ class TestRefusals:
         assert said == "Unknown model 'lite1'; choose from lite0. Did you mean 'lite0'?"
 
     def test_a_label_file_that_is_not_there_or_does_not_fit(self, emotag):
-        assert self.refused(emotag, "--label-file", "nope.toml").startswith(
-            "The label file nope.toml cannot be read"
+        assert self.refused(emotag, "--label-file", "nope.toml") == (
+            "The label file nope.toml cannot be read: No such file or directory."
         )
         Path("labels.toml").write_text('positive = ["sun"]\nnegative = ["love"]\n')
         assert self.refused(emotag, "--label-file", "labels.toml") == (
@@ -321,17 +333,16 @@ class TestPrinting:
             assert name in matrix[0]
             assert f" recall of {name} " in out
 
+    def test_a_terminal_gets_tables_that_fit(self):
+        names = [f"a rather long label {letter}" for letter in "abcde"]
+        report = judge(np.eye(5), names, label_set=LabelSet(names))
+        with terminal() as screen:
+            print_report(report)
+        matrix = screen.text.partition("predicted):")[2]
+        assert max(map(len, matrix.splitlines())) <= 80
+        assert "a rather" in matrix
+
     def test_no_interval_is_a_dash(self, capsys):
         report = judge(np.eye(2), ["sun", "rain"], [1, 1], label_set=LabelSet(["sun", "rain"]))
         print_report(report)
         assert re.search(r"\n accuracy +1\.000  - ", capsys.readouterr().out)
-
-
-def test_metrics_of_a_saved_model_are_valid_json(fitted):
-    folder, _ = fitted
-    text = (folder / "models/lite0/config.json").read_text()
-
-    def refuse(name):
-        raise AssertionError(name)
-
-    json.loads(text, parse_constant=refuse)

@@ -146,7 +146,10 @@ class TestRows:
             "csv": [row["path"] for row in read_csv("tags.csv")],
             "pandas": pandas.read_csv("tags.csv")["path"].tolist(),
             "pyarrow": arrow_csv.read_csv("tags.csv", parse_options=options)["path"].to_pylist(),
-            "json": [json.loads(line)["path"] for line in open("tags.jsonl", encoding="utf-8")],
+            "json": [
+                json.loads(line)["path"]
+                for line in Path("tags.jsonl").read_text(encoding="utf-8").split("\n")[:-1]
+            ],
             "parquet": parquet.read_table("tags.parquet")["path"].to_pylist(),
         }
         assert {reader: sorted(paths) for reader, paths in found.items()} == dict.fromkeys(

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -88,6 +89,16 @@ class TestPutAndGet:
             opened.put({b"key": vector(2)})
             assert opened.count() == 1
             assert opened.get([b"key"])[b"key"][0] == 2
+
+    def test_a_failed_put_leaves_nothing_begun(self) -> None:
+        keys: dict[Any, np.ndarray] = {b"key": vector(1), ("no", "bytes"): vector(2)}
+        with FeatureCache() as opened, FeatureCache() as other:
+            with pytest.raises(StorageError, match=r"cannot be used: .*type 'tuple'"):
+                opened.put(keys)
+            assert opened.count() == 0
+            # a transaction left open would keep the other one waiting
+            other.put({b"key": vector(3)})
+            assert opened.count() == 1
 
     def test_nothing(self) -> None:
         with FeatureCache() as opened:

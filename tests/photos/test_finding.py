@@ -3,7 +3,9 @@
 import glob
 import os
 import socket
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,30 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to work in, so that what is typed may be short."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+Nested = Callable[[str, int, str], None]
+
+
+@pytest.fixture
+def nested(here: Path) -> Iterator[Nested]:
+    """Make a folder in a folder in a folder, with a photo at the bottom, and remove them after.
+
+    Neither Python's way of removing a tree nor pytest's reaches so deep.
+    """
+    made = []
+
+    def make(name: str, depth: int, photo: str) -> None:
+        made.append(name)
+        for _ in range(depth):
+            os.mkdir(name)
+            os.chdir(name)
+        touch(Path(), photo)
+        os.chdir(here)
+
+    yield make
+    for name in made:
+        subprocess.run(["rm", "-rf", name], check=True)
 
 
 class TestFolders:
@@ -120,26 +146,20 @@ class TestFolders:
         assert find_photos(["trip/*"]).photos == [path]
         assert find_photos(["**/*"]).photos == [path]
 
-    def test_nesting_deeper_than_python_can_call(self, here: Path) -> None:
+    def test_nesting_deeper_than_python_can_call(self, here: Path, nested: Nested) -> None:
         depth = 1200
         assert depth > sys.getrecursionlimit()
-        for _ in range(depth):
-            os.mkdir("d")
-            os.chdir("d")
-        touch(Path(), "deep.jpg")
-        os.chdir(here)
+        nested("d", depth, "deep.jpg")
         expected = ["d/" * depth + "deep.jpg"]
         assert find_photos(["d"]).photos == expected
         assert find_photos(["*"]).photos == expected
         assert find_photos(["**/*.jpg"]).photos == expected
 
-    def test_nesting_deeper_than_a_path_can_be_long_is_told(self, here: Path) -> None:
-        name = "d" * 200
+    def test_nesting_deeper_than_a_path_can_be_long_is_told(
+        self, here: Path, nested: Nested
+    ) -> None:
         touch(here, "top.jpg")
-        for _ in range(25):
-            os.mkdir(name)
-            os.chdir(name)
-        os.chdir(here)
+        nested("d" * 200, 25, "deep.jpg")
         found = find_photos(["."])
         assert found.photos == ["./top.jpg"]
         assert [why for _, why in found.unlisted] == ["File name too long"]

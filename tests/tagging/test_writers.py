@@ -226,6 +226,9 @@ def test_an_unknown_ending_is_refused_with_the_choices(path):
 
 
 def test_an_error_while_writing_passes_through():
-    with pytest.raises(KeyError), open_writer(io.BytesIO(), FIVE, ParquetWriter) as writer:
-        writer.write(row_of("a.jpg"))
+    def rows():
+        yield row_of("a.jpg")
         raise KeyError
+
+    with pytest.raises(KeyError):
+        written(rows(), ParquetWriter)
