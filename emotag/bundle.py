@@ -410,7 +410,8 @@ def _refuse_unwritable(folder: str) -> None:
         parent = os.path.dirname(parent)
     if not os.path.isdir(parent):
         raise StorageError(f"{folder} cannot be written: {parent} is not a folder.")
-    if not os.access(parent, os.W_OK):
+    effective = os.access in os.supports_effective_ids
+    if not os.access(parent, os.W_OK, effective_ids=effective):
         raise StorageError(f"{folder} cannot be written: no permission for the folder {parent}.")
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from typing import Any, Self
 
 import numpy as np
@@ -223,6 +223,9 @@ class _Columns:
     split: str
 
 
+_USUAL_COLUMNS = _Columns("label", "group", "split")
+
+
 @dataclass(frozen=True)
 class _Labelled:
     path: str
@@ -241,13 +244,26 @@ def _load_folder(folder: str, columns: _Columns) -> list[_Labelled]:
             f"with or without a {MANIFEST}."
         )
     manifest = os.path.join(folder, MANIFEST)
-    rows = _read_manifest(folder, columns) if os.path.exists(manifest) else _read_labels(folder)
+    if os.path.exists(manifest):
+        rows = _read_manifest(folder, columns)
+    else:
+        _refuse_any_column(folder, columns)
+        rows = _read_labels(folder)
     if not rows:
         raise PhotosNotFoundError(
             f"{folder} holds no labelled photo; emotag expects {folder}/LABEL/photo.jpg "
             f"or a {MANIFEST} with the columns file and {columns.label}."
         )
     return rows
+
+
+def _refuse_any_column(folder: str, columns: _Columns) -> None:
+    """Refuse columns that were asked for where there is no manifest to have them."""
+    asked = set(astuple(columns)) - set(astuple(_USUAL_COLUMNS))
+    if asked:
+        raise DataError(
+            f"{folder} has no {MANIFEST}, so it has no column {', '.join(map(repr, sorted(asked)))}."
+        )
 
 
 def _read_labels(folder: str) -> list[_Labelled]:

@@ -33,6 +33,7 @@ __all__ = [
     "UnreadablePhoto",
     "WeightsError",
     "explain_missing",
+    "missing_training",
     "require_training",
 ]
 
@@ -114,8 +115,8 @@ _TRAINING_MODULES = {
 }
 
 
-def require_training(what: str) -> None:
-    """Raise a MissingExtraError unless the part that trains models is installed.
+def missing_training(what: str) -> str:
+    """Return what to type to install the part that trains models, or nothing if it is there.
 
     Parameters
     ----------
@@ -124,8 +125,20 @@ def require_training(what: str) -> None:
     """
     from importlib.util import find_spec
 
-    if any(find_spec(module) is None for module in _TRAINING_MODULES):
-        raise _missing_training(what)
+    absent = any(find_spec(module) is None for module in _TRAINING_MODULES)
+    return _training_hint(what) if absent else ""
+
+
+def require_training(what: str) -> None:
+    """Raise a MissingExtraError unless the part that trains models is installed.
+
+    Parameters
+    ----------
+    what : str
+        What was asked for, as the message shall name it.
+    """
+    if hint := missing_training(what):
+        raise MissingExtraError(hint)
 
 
 def explain_missing(error: ImportError, what: str) -> ImportError:
@@ -139,11 +152,9 @@ def explain_missing(error: ImportError, what: str) -> ImportError:
         What was asked for, as the message shall name it.
     """
     if (error.name or "").partition(".")[0] in _TRAINING_MODULES:
-        return _missing_training(what)
+        return MissingExtraError(_training_hint(what))
     return error
 
 
-def _missing_training(what: str) -> MissingExtraError:
-    return MissingExtraError(
-        f"{what} needs the part of emotag that trains models; type: pip install 'emotag[train]'"
-    )
+def _training_hint(what: str) -> str:
+    return f"{what} needs the part of emotag that trains models; type: pip install 'emotag[train]'"

@@ -491,3 +491,10 @@ def test_the_shared_photos_load_and_split(shared_data: Path) -> None:
     train, test = split_dataset(dataset.labelled)
     assert set(test.labels) == set(train.labels) == set(dataset.counts)
     assert not set(train.groups) & set(test.groups)
+
+
+def test_a_column_that_was_asked_for_needs_a_manifest(tmp_path: Path) -> None:
+    write_photos(tmp_path, ["love/a.jpg", "fear/b.jpg"])
+    with pytest.raises(DataError) as caught:
+        load_dataset([str(tmp_path)], group_column="owner")
+    assert str(caught.value) == f"{tmp_path} has no photos.csv, so it has no column 'owner'."

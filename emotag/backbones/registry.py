@@ -5,12 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.util import find_spec
-
-from torch import nn
+from typing import TYPE_CHECKING
 
 from emotag.backbones import lite0
 from emotag.errors import ModelError, WeightsError
 from emotag.photos.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = ["BACKBONES", "Backbone", "find_backbone", "load_backbone"]
 
@@ -54,7 +56,7 @@ class Backbone:
     layers: dict[str, int]
     default_layer: str
     weights_file: Callable[[], str]
-    build: Callable[[str, str], nn.Module]
+    build: Callable[[str, str], "nn.Module"]
 
     @property
     def at_hand(self) -> bool:
@@ -111,7 +113,7 @@ def find_backbone(name: str) -> Backbone:
     raise ModelError(f"Unknown backbone {name!r}; choose from {', '.join(BACKBONES)}.{hint}")
 
 
-def load_backbone(name: str, layer: str | None = None) -> nn.Module:
+def load_backbone(name: str, layer: str | None = None) -> "nn.Module":
     """Return a pretrained network up to a layer, ready for inference.
 
     Parameters

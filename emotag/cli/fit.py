@@ -75,9 +75,11 @@ def fit(
     from emotag.dataset import load_dataset, split_dataset
     from emotag.emotions import LabelSet, read_label_file
     from emotag.errors import require_training
+    from emotag.models.catalogue import find_recipe
 
     # All that can be refused is refused before the long work, and before torch is loaded.
     require_training("emotag fit")
+    find_recipe(model)
     folder = out or f"models/{model}"
     refuse_target(folder, force=force)
     labels_said = read_label_file(label_file) if label_file else None

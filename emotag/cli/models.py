@@ -12,25 +12,17 @@ def models() -> None:
     """
     from emotag.bundle import bundles_at_hand
     from emotag.cli.console import results, safe
+    from emotag.errors import missing_training
+    from emotag.models.catalogue import RECIPES
 
     results.print("To fit, with emotag fit --model NAME:", style="bold")
-    for name, text in _recipes().items():
-        results.print(f"  {name:10}  {text}")
+    for recipe in RECIPES.values():
+        results.print(f"  {recipe.name:10}  {recipe.describe()}")
+    if hint := missing_training("Fitting"):
+        results.print(f"  {hint}")
     results.print("\nTo tag with, by emotag tag --model NAME:", style="bold")
     for name, folder in bundles_at_hand().items():
         results.print(f"  {safe(name):10}  {_describe(folder)}")
-
-
-def _recipes() -> dict[str, str]:
-    from emotag.errors import MissingExtraError, require_training
-
-    try:
-        require_training("Fitting")
-    except MissingExtraError as error:
-        return {"(none)": str(error)}
-    from emotag.models.recipes import RECIPES
-
-    return {name: recipe.describe() for name, recipe in RECIPES.items()}
 
 
 def _describe(folder: str) -> str:

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -14,14 +12,12 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from emotag.backbones.registry import BACKBONES
 from emotag.dataset import Dataset
-from emotag.errors import DataError, ModelError, PhotoError
+from emotag.errors import DataError, PhotoError
 from emotag.features.cnn import CNNFeatures
+from emotag.models.catalogue import find_recipe
 
 __all__ = [
-    "RECIPES",
-    "Recipe",
     "compute_features",
     "fit_model",
     "make_model",
@@ -30,37 +26,6 @@ __all__ = [
 ]
 
 CALIBRATION_FOLDS = 5
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """A model by name.
-
-    Attributes
-    ----------
-    name : str
-        As in ``emotag fit --model NAME``.
-    backbone : str
-        The network it stands on.
-    summary : str
-        What it is, in a line.
-    """
-
-    name: str
-    backbone: str
-    summary: str
-
-    def describe(self) -> str:
-        """Return what a person wants to know before fitting it, in a line."""
-        backbone = BACKBONES[self.backbone]
-        state = "at hand" if backbone.at_hand else "missing"
-        size = f"{backbone.size / 2**20:.0f} MiB"
-        return f"{self.summary} ({backbone.source}; {backbone.licence}; {size}, {state})"
-
-
-RECIPES: dict[str, Recipe] = {
-    "lite0": Recipe("lite0", "lite0", "logistic regression on EfficientNet-Lite0 features"),
-}
 
 
 def make_model(name: str = "lite0", *, random_state: int | None = None) -> Pipeline:
@@ -95,10 +60,7 @@ def make_model(name: str = "lite0", *, random_state: int | None = None) -> Pipel
     >>> make_model("lite0").set_params(features__batch_size=16).steps[0]
     ('features', CNNFeatures(batch_size=16))
     """
-    if name not in RECIPES:
-        near = get_close_matches(str(name), RECIPES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ModelError(f"Unknown model {name!r}; choose from {', '.join(RECIPES)}.{hint}")
+    recipe = find_recipe(name)
     head = make_pipeline(
         StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000)
     )
@@ -106,7 +68,7 @@ def make_model(name: str = "lite0", *, random_state: int | None = None) -> Pipel
     # One temperature for one head: sigmoid would change the most probable label,
     # and an ensemble would make as many heads as folds.
     calibrated = CalibratedClassifierCV(head, method="temperature", ensemble=False, cv=folds)
-    return Pipeline([("features", CNNFeatures(RECIPES[name].backbone)), ("classify", calibrated)])
+    return Pipeline([("features", CNNFeatures(recipe.backbone)), ("classify", calibrated)])
 
 
 def compute_features(

@@ -1,5 +1,6 @@
 """Backbones at work: onnxruntime and torch agree, and the exported network is kept."""
 
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -17,13 +18,25 @@ from emotag.photos.decoding import decode_photo
 from tests.conftest import draw_photo
 from tests.networks import SIDE, TINY_FEATURES, registered, tiny_backbone
 
+# a device's name that is not the one for which onnxruntime is taken
+TORCH_ON_CPU = "cpu:0"
 PIXELS = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE, 3), dtype=np.uint8)
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache with the exported network of the small backbone."""
+    folder = tmp_path_factory.mktemp("exported")
+    with pytest.MonkeyPatch.context() as patch, registered(tiny_backbone(folder)):
+        patch.setenv("EMOTAG_CACHE", str(folder / "cache"))
+        open_runner("tiny", "pool", "cpu")
+    return folder / "cache"
+
+
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backbone]:
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exported: Path) -> Iterator[Backbone]:
     """A small backbone, and a cache of its own."""
-    monkeypatch.setenv("EMOTAG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("EMOTAG_CACHE", shutil.copytree(exported, str(tmp_path / "cache")))
     with registered(tiny_backbone(tmp_path)) as backbone:
         yield backbone
 
@@ -32,7 +45,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Backbone]:
 def tiny_features(tmp_path_factory: pytest.TempPathFactory) -> NDArray[np.float32]:
     """What torch says about `PIXELS`."""
     with registered(tiny_backbone(tmp_path_factory.mktemp("tiny"))):
-        return open_runner("tiny", "pool", "cpu:0")(PIXELS)
+        return open_runner("tiny", "pool", TORCH_ON_CPU)(PIXELS)
 
 
 def kept(tmp_path: Path) -> Path:
@@ -53,7 +66,7 @@ def test_onnxruntime_agrees_with_torch_on_real_photos(
     preprocess = find_backbone("lite0").preprocess
     photos = [*sample_photos, *(draw_photo(tmp_path / f"{seed}.jpg", seed) for seed in range(3))]
     pixels = np.stack([decode_photo(path, preprocess).pixels for path in photos])
-    fast, slow = (open_runner("lite0", "pool", device)(pixels) for device in ("cpu", "cpu:0"))
+    fast, slow = (open_runner("lite0", "pool", device)(pixels) for device in ("cpu", TORCH_ON_CPU))
     assert fast.shape == slow.shape == (len(photos), 1280)
     assert fast.dtype == slow.dtype == np.float32
     np.testing.assert_allclose(fast, slow, atol=1e-3)
@@ -63,6 +76,7 @@ def test_onnxruntime_agrees_with_torch_on_real_photos(
 def test_the_exported_network_is_kept_and_used(
     tiny: Backbone, tmp_path: Path, tiny_features: NDArray[np.float32]
 ) -> None:
+    kept(tmp_path).unlink()
     np.testing.assert_allclose(reopen(), tiny_features, atol=1e-5)
     before = kept(tmp_path).stat()
     # without the weights it cannot be exported once more
@@ -76,7 +90,6 @@ def test_the_exported_network_is_kept_and_used(
 def test_a_damaged_network_is_made_anew(
     tiny: Backbone, tmp_path: Path, tiny_features: NDArray[np.float32], damage: str
 ) -> None:
-    reopen()
     content = bytearray(kept(tmp_path).read_bytes())
     if damage == "a bit flipped":
         # in a weight: the network could still be run, and would say something else
@@ -100,6 +113,7 @@ def tiny_weight(tiny: Backbone) -> float:
 
 
 def test_a_cache_that_cannot_be_written(tiny: Backbone, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "cache")
     (tmp_path / "cache").write_text("a file where the folder should be")
     with pytest.raises(StorageError) as caught:
         reopen()
@@ -115,7 +129,7 @@ def test_several_threads_at_once(tiny: Backbone, tiny_features: NDArray[np.float
         start.wait(timeout=60)
         return open_runner("tiny", "pool", device)(PIXELS)
 
-    for device in ("cpu", "cpu:0"):
+    for device in ("cpu", TORCH_ON_CPU):
         open_runner("tiny", "pool", device)
         with ThreadPoolExecutor(4) as pool:
             for features in pool.map(run, [device] * 4):
@@ -129,8 +143,11 @@ def test_one_photo_and_many(tiny: Backbone, tiny_features: NDArray[np.float32]) 
 
 
 class TestDevices:
-    def test_names(self) -> None:
-        assert choose_device("cpu") == "cpu"
+    @pytest.mark.parametrize("device", ["cpu", "cpu:0", torch.device("cpu"), None])
+    def test_the_cpu(self, device: str) -> None:
+        assert choose_device(device) == "cpu"
+
+    def test_auto(self) -> None:
         assert choose_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
 
     @pytest.mark.parametrize("device", ["gpu", "", "cuda:999", 999, 1.5, ["cpu"]])

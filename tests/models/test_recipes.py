@@ -17,9 +17,9 @@ from emotag.backbones.runtime import open_runner
 from emotag.dataset import load_dataset
 from emotag.errors import DataError, ModelError, UnreadablePhoto
 from emotag.features.cnn import CNNFeatures
+from emotag.models.catalogue import RECIPES
 from emotag.models.recipes import (
     CALIBRATION_FOLDS,
-    RECIPES,
     compute_features,
     fit_model,
     make_model,
