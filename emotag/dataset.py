@@ -261,9 +261,8 @@ def _refuse_any_column(folder: str, columns: _Columns) -> None:
     """Refuse columns that were asked for where there is no manifest to have them."""
     asked = set(astuple(columns)) - set(astuple(_USUAL_COLUMNS))
     if asked:
-        raise DataError(
-            f"{folder} has no {MANIFEST}, so it has no column {', '.join(map(repr, sorted(asked)))}."
-        )
+        names = ", ".join(map(repr, sorted(asked)))
+        raise DataError(f"{folder} has no {MANIFEST}, so it has no column {names}.")
 
 
 def _read_labels(folder: str) -> list[_Labelled]:
