@@ -115,7 +115,6 @@ def fit_model(
     groups: ArrayLike,
     *,
     seed: int = 0,
-    sample_weight: ArrayLike | None = None,
 ) -> Pipeline:
     """Fit a model such that its calibration keeps groups together.
 
@@ -134,8 +133,6 @@ def fit_model(
         Photos of one group are never in two folds.
     seed : int, default=0
         Chooses the folds.
-    sample_weight : array-like of float, shape (n_photos,), optional
-        Of each photo, in fitting and in calibration.
 
     Returns
     -------
@@ -149,9 +146,8 @@ def fit_model(
     """
     X, y, groups = np.asarray(X), np.asarray(y), np.asarray(groups)
     folds = _group_folds(X, y, groups, seed)
-    weights = {} if sample_weight is None else {"classify__sample_weight": sample_weight}
     with _calibrating_on(model, folds):
-        model.fit(X, y, **weights)
+        model.fit(X, y)
     return model
 
 

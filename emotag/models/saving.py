@@ -6,6 +6,7 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,12 +37,13 @@ from emotag.models.cards import model_card
 from emotag.models.heads import make_head, to_torch
 from emotag.models.network import PixelNetwork, export_network, halve_weights
 from emotag.photos.decoding import decode_photo
+from emotag.photos.preprocess import Preprocess
 from emotag.storage import replace_folder
 
 __all__ = ["PARITY", "ModelFacts", "facts_of_fit", "load_model", "load_network", "save_model"]
 
 PARITY = 1e-3
-"""How far probabilities of torch and of ONNX may differ in a bundle."""
+"""How far probabilities of scikit-learn, torch and ONNX may differ in a bundle."""
 
 HEADS = "model.safetensors"
 ESTIMATOR = "estimator.skops"
@@ -178,7 +180,7 @@ def save_model(
     folder : path-like
         The bundle to be. It appears whole or not at all.
     photos : sequence of str
-        A few photos, on which the networks of torch and ONNX are compared.
+        A few photos, on which the model and its networks of torch and ONNX are compared.
     label_set : LabelSet, optional
         Order and sentiment of the labels; by default `LabelSet.from_names`.
     sentiment_model : Pipeline, optional
@@ -199,7 +201,8 @@ def save_model(
     Raises
     ------
     ModelError
-        The model cannot be exported, or its two networks differ by more than `PARITY`.
+        The model cannot be exported, or what it says and what its networks say
+        differ by more than `PARITY`.
     StorageError
         The folder exists, or cannot be written. With `force`, only a saved model is replaced.
 
@@ -222,6 +225,7 @@ def save_model(
     label_set = label_set or LabelSet.from_names(model.classes_.tolist())
     sentiment = None if sentiment_model is None else _taken_apart(sentiment_model)[1]
     _refuse_other_features(features, sentiment_model)
+    readable = _some_readable(photos, find_backbone(features.backbone).preprocess)
     network, heads = _assemble(features, classifier, sentiment, label_set)
     onnx_model = export_network(network, network_size(features))
     contents = {
@@ -232,7 +236,8 @@ def save_model(
     if sentiment is not None:
         contents[SENTIMENT_ESTIMATOR] = _dump_skops(sentiment)
     config = _config(features, label_set, facts, learnt_sentiment=sentiment is not None)
-    _check_parity(network, contents[NETWORK], config, photos)
+    estimators = [model] if sentiment_model is None else [model, sentiment_model]
+    _check_parity(network, contents[NETWORK], config, readable, estimators)
     contents[CARD] = model_card(config, facts.notes).encode()
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     contents[CONFIG] = _to_json(replace(config, files=files).to_dict())
@@ -388,34 +393,61 @@ def _config(
 
 
 def _check_parity(
-    network: PixelNetwork, model: bytes, config: BundleConfig, photos: Sequence[str]
+    network: PixelNetwork,
+    model: bytes,
+    config: BundleConfig,
+    readable: "_Readable",
+    estimators: Sequence[Pipeline],
 ) -> None:
-    """Refuse a network whose ONNX form says something else about real photos."""
-    pixels = _some_pixels(photos, config)
-    theirs = OnnxEngine(model, config)(pixels)
-    ours = network.predict(pixels)
-    differences = [float(np.abs(theirs.emotion - ours[0]).max())]
-    if config.learnt_sentiment and theirs.positive is not None:
-        differences.append(float(np.abs(theirs.positive - ours[1][:, 1]).max()))
-    if max(differences) > PARITY:
+    """Refuse a network that says something else of real photos than its estimators or its ONNX."""
+    by_onnx = _onnx_outputs(model, config, readable.pixels)
+    by_torch = network.predict(readable.pixels)
+    orders = [config.label_set.names, SENTIMENT_LABELS]
+    for index, (estimator, labels) in enumerate(zip(estimators, orders, strict=False)):
+        columns = [estimator.classes_.tolist().index(label) for label in labels]
+        expected = estimator.predict_proba(readable.paths)[:, columns]
+        _refuse_difference("torch", "scikit-learn", by_torch[index], expected)
+        _refuse_difference("ONNX", "torch", by_onnx[index], by_torch[index])
+
+
+def _onnx_outputs(
+    model: bytes, config: BundleConfig, pixels: NDArray[np.uint8]
+) -> list[NDArray[np.floating[Any]]]:
+    emotion, positive = OnnxEngine(model, config)(pixels)
+    if positive is None or not config.learnt_sentiment:
+        return [emotion]
+    return [emotion, np.column_stack([1 - positive, positive])]
+
+
+def _refuse_difference(
+    one: str, other: str, ours: NDArray[np.floating[Any]], theirs: NDArray[np.floating[Any]]
+) -> None:
+    difference = float(np.abs(ours - theirs).max())
+    if not difference <= PARITY:
         raise ModelError(
-            f"The ONNX form of the model differs from torch by {max(differences):.2g} in "
+            f"The {one} form of the model differs from {other} by {difference:.2g} in "
             f"probability, more than {PARITY:g}; it is not saved."
         )
 
 
-def _some_pixels(photos: Sequence[str], config: BundleConfig) -> NDArray[np.uint8]:
-    pixels: list[NDArray[np.uint8]] = []
+@dataclass(frozen=True)
+class _Readable:
+    """Some photos that can be read, and their pixels."""
+
+    paths: list[str]
+    pixels: NDArray[np.uint8]
+
+
+def _some_readable(photos: Sequence[str], preprocess: Preprocess) -> _Readable:
+    pixels: dict[str, NDArray[np.uint8]] = {}
     for path in photos:
         if len(pixels) == _PARITY_PHOTOS:
             break
-        try:
-            pixels.append(decode_photo(path, config.preprocess).pixels)
-        except PhotoError:
-            continue
+        with suppress(PhotoError):
+            pixels[path] = decode_photo(path, preprocess).pixels
     if not pixels:
         raise ModelError("None of the photos for comparing torch and ONNX can be read.")
-    return np.stack(pixels)
+    return _Readable(list(pixels), np.stack(list(pixels.values())))
 
 
 def _features(bundle: Bundle) -> CNNFeatures:
