@@ -1,6 +1,7 @@
 """What the default model scores, written from its own config."""
 
-from emotag.bundle import default_bundle, open_bundle
+from emotag.bundle.finding import default_bundle
+from emotag.bundle.folder import open_bundle
 
 __all__ = ["default_model_figures"]
 

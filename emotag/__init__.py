@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     )
     from emotag.evaluation.report import evaluate
     from emotag.features.cnn import CNNFeatures
+    from emotag.models.loading import load_model
     from emotag.models.recipes import make_model
-    from emotag.models.saving import load_model, save_model
+    from emotag.models.saving import save_model
     from emotag.photos.preprocess import Preprocess
     from emotag.tagging.run import tag_photos
 
@@ -65,7 +66,7 @@ _HOMES = {
     "MIKELS8": "emotag.emotions",
     "Preprocess": "emotag.photos.preprocess",
     "evaluate": "emotag.evaluation.report",
-    "load_model": "emotag.models.saving",
+    "load_model": "emotag.models.loading",
     "load_photos": "emotag.dataset",
     "make_model": "emotag.models.recipes",
     "save_model": "emotag.models.saving",

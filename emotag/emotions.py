@@ -4,13 +4,12 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from emotag.errors import LabelError
+from emotag.errors import LabelError, unknown_name
 
 __all__ = ["EKMAN6", "FIVE", "KNOWN_SETS", "MIKELS8", "LabelSet"]
 
@@ -100,9 +99,7 @@ class LabelSet:
         """
         if name in self.names:
             return self.names.index(name)
-        near = get_close_matches(str(name), self.names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise LabelError(f"Unknown label {name!r}; choose from {_listed(self.names)}.{hint}")
+        raise LabelError(unknown_name("label", name, self.names))
 
     @property
     def folds(self) -> bool:

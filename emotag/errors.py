@@ -19,6 +19,8 @@ Each is also the built-in kind that a caller would catch anyway. The message
 says what is wrong, where, and what to do next.
 """
 
+from collections.abc import Iterable
+
 __all__ = [
     "BundleError",
     "DataError",
@@ -32,9 +34,11 @@ __all__ = [
     "StorageError",
     "UnreadablePhoto",
     "WeightsError",
+    "did_you_mean",
     "explain_missing",
     "missing_training",
     "require_training",
+    "unknown_name",
 ]
 
 
@@ -158,3 +162,24 @@ def explain_missing(error: ImportError, what: str) -> ImportError:
 
 def _training_hint(what: str) -> str:
     return f"{what} needs the part of emotag that trains models; type: pip install 'emotag[train]'"
+
+
+def unknown_name(what: str, name: object, choices: Iterable[str]) -> str:
+    """Return the message for a name that is not one of the choices, with the nearest of them.
+
+    Examples
+    --------
+    >>> unknown_name("label", "hapiness", ["love", "happiness"])
+    "Unknown label 'hapiness'; choose from love, happiness. Did you mean 'happiness'?"
+    """
+    known = list(choices)
+    return f"Unknown {what} {name!r}; choose from {', '.join(known)}.{did_you_mean(name, known)}"
+
+
+def did_you_mean(name: object, choices: Iterable[str]) -> str:
+    """Return a question that names the choice nearest to a name, or nothing if none is near."""
+    # imported here: most runs never need it
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(name), list(choices), n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -16,16 +16,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from emotag.bundle import (
-    FORMAT_VERSION,
-    BundleConfig,
-    OnnxEngine,
-    bundles_at_hand,
-    default_bundle,
-    find_bundle,
-    open_bundle,
-    refuse_target,
-)
+from emotag.bundle.config import FORMAT_VERSION, BundleConfig
+from emotag.bundle.engine import OnnxEngine
+from emotag.bundle.finding import bundles_at_hand, default_bundle, find_bundle
+from emotag.bundle.folder import open_bundle, refuse_target
 from emotag.emotions import LabelSet
 from emotag.errors import BundleError, StorageError
 from emotag.tagging.run import tag_photos

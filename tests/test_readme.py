@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from emotag.bundle import default_bundle, open_bundle
+from emotag.bundle.finding import default_bundle
+from emotag.bundle.folder import open_bundle
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 

@@ -3,12 +3,11 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from emotag.backbones import lite0
-from emotag.errors import ModelError, WeightsError
+from emotag.errors import ModelError, WeightsError, unknown_name
 from emotag.photos.preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -108,9 +107,7 @@ def find_backbone(name: str) -> Backbone:
     """
     if isinstance(name, str) and name in BACKBONES:
         return BACKBONES[name]
-    near = get_close_matches(str(name), BACKBONES, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ModelError(f"Unknown backbone {name!r}; choose from {', '.join(BACKBONES)}.{hint}")
+    raise ModelError(unknown_name("backbone", name, BACKBONES))
 
 
 def load_backbone(name: str, layer: str | None = None) -> "nn.Module":

@@ -69,7 +69,7 @@ def fit(
 
     Example: emotag fit ./data --out ./models/mine
     """
-    from emotag.bundle import refuse_target
+    from emotag.bundle.folder import refuse_target
     from emotag.cli import fit_output
     from emotag.cli.console import progress_bar, stage
     from emotag.dataset import load_dataset, split_dataset

@@ -10,7 +10,7 @@ def models() -> None:
 
     Example: emotag models
     """
-    from emotag.bundle import bundles_at_hand
+    from emotag.bundle.finding import bundles_at_hand
     from emotag.cli.console import results, safe
     from emotag.errors import missing_training
     from emotag.models.catalogue import RECIPES
@@ -26,7 +26,7 @@ def models() -> None:
 
 
 def _describe(folder: str) -> str:
-    from emotag.bundle import open_bundle
+    from emotag.bundle.folder import open_bundle
     from emotag.cli.console import safe
     from emotag.errors import BundleError
 

@@ -58,7 +58,8 @@ def tag(
     import time
     from contextlib import closing
 
-    from emotag.bundle import find_bundle, open_bundle
+    from emotag.bundle.finding import find_bundle
+    from emotag.bundle.folder import open_bundle
     from emotag.cli.tag_output import check_target, print_summary, write_rows
     from emotag.tagging.run import find_some, open_engine, tag_found
 

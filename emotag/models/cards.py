@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from emotag.bundle import BundleConfig
+from emotag.bundle.config import BundleConfig
 
 __all__ = ["model_card"]
 

@@ -1,10 +1,9 @@
 """The recipes by name; listing them loads neither torch nor scikit-learn."""
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from emotag.backbones.registry import BACKBONES
-from emotag.errors import ModelError
+from emotag.errors import ModelError, unknown_name
 
 __all__ = ["RECIPES", "Recipe", "find_recipe"]
 
@@ -50,6 +49,4 @@ def find_recipe(name: str) -> Recipe:
     """
     if isinstance(name, str) and name in RECIPES:
         return RECIPES[name]
-    near = get_close_matches(str(name), RECIPES, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ModelError(f"Unknown model {name!r}; choose from {', '.join(RECIPES)}.{hint}")
+    raise ModelError(unknown_name("model", name, RECIPES))

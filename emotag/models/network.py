@@ -11,7 +11,10 @@ from torch import nn
 from emotag.backbones.runtime import export_onnx
 from emotag.photos.preprocess import Preprocess
 
-__all__ = ["PixelNetwork", "export_network", "halve_weights"]
+__all__ = ["HEADS", "PixelNetwork", "export_network", "halve_weights"]
+
+HEADS = "model.safetensors"
+"""The file of a bundle with the weights that are not the backbone's."""
 
 # Smaller tensors, such as biases, stay as they are: they weigh nothing.
 _HALVED_FROM = 4096

@@ -1,93 +1,33 @@
-"""Estimators saved as bundles, and bundles read back as estimators; no pickle anywhere."""
+"""Estimators saved as bundles; no pickle anywhere."""
 
 import hashlib
-import io
 import json
 import os
-import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-import safetensors
 import safetensors.torch
-import skops.io
-from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 import emotag
 from emotag.backbones.registry import find_backbone, load_backbone
-from emotag.bundle import (
-    CONFIG,
-    NETWORK,
-    Bundle,
-    BundleConfig,
-    OnnxEngine,
-    default_bundle,
-    open_bundle,
-    refuse_target,
-)
+from emotag.bundle.config import CONFIG, NETWORK, BundleConfig
+from emotag.bundle.folder import Bundle, open_bundle, refuse_target
 from emotag.dataset import Dataset
 from emotag.emotions import LabelSet
-from emotag.errors import BundleError, EmotagError, ModelError, PhotoError
+from emotag.errors import ModelError
 from emotag.features.cnn import CNNFeatures
 from emotag.models.cards import model_card
-from emotag.models.heads import make_head, to_torch
-from emotag.models.network import PixelNetwork, export_network, halve_weights
-from emotag.photos.decoding import decode_photo
-from emotag.photos.preprocess import Preprocess
+from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, dump_estimator
+from emotag.models.heads import to_torch
+from emotag.models.network import HEADS, PixelNetwork, export_network, halve_weights
+from emotag.models.parity import check_parity, some_readable
 from emotag.storage import replace_folder
 
-__all__ = ["PARITY", "ModelFacts", "facts_of_fit", "load_model", "load_network", "save_model"]
+__all__ = ["ModelFacts", "facts_of_fit", "save_model"]
 
-PARITY = 1e-3
-"""How far probabilities of scikit-learn, torch and ONNX may differ in a bundle."""
-
-HEADS = "model.safetensors"
-ESTIMATOR = "estimator.skops"
-SENTIMENT_ESTIMATOR = "sentiment.skops"
 CARD = "README.md"
-
-# The labels of a sentiment output, in its order.
-SENTIMENT_LABELS = ("negative", "positive")
-
-_PARITY_PHOTOS = 16
-_SKOPS_LIMIT = 256 * 2**20
-_SCHEMA_LIMIT = 4 * 2**20
-
-# All that an estimator of a bundle may be made of. skops itself would trust more.
-_TRUSTED_TYPES = frozenset(
-    {
-        "builtins.bool",
-        "builtins.dict",
-        "builtins.float",
-        "builtins.int",
-        "builtins.list",
-        "builtins.NoneType",
-        "builtins.slice",
-        "builtins.str",
-        "builtins.tuple",
-        "numpy.bool",
-        "numpy.dtype",
-        "numpy.float32",
-        "numpy.float64",
-        "numpy.generic",
-        "numpy.int64",
-        "numpy.ndarray",
-        "numpy.str_",
-        "sklearn.calibration.CalibratedClassifierCV",
-        "sklearn.calibration._CalibratedClassifier",
-        "sklearn.calibration._TemperatureScaling",
-        "sklearn.decomposition._pca.PCA",
-        "sklearn.linear_model._logistic.LogisticRegression",
-        "sklearn.model_selection._split.StratifiedKFold",
-        "sklearn.pipeline.Pipeline",
-        "sklearn.preprocessing._data.Normalizer",
-        "sklearn.preprocessing._data.StandardScaler",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -225,19 +165,19 @@ def save_model(
     label_set = label_set or LabelSet.from_names(model.classes_.tolist())
     sentiment = None if sentiment_model is None else _taken_apart(sentiment_model)[1]
     _refuse_other_features(features, sentiment_model)
-    readable = _some_readable(photos, find_backbone(features.backbone).preprocess)
+    readable = some_readable(photos, find_backbone(features.backbone).preprocess)
     network, heads = _assemble(features, classifier, sentiment, label_set)
     onnx_model = export_network(network, network_size(features))
     contents = {
         NETWORK: halve_weights(onnx_model) if half else onnx_model,
         HEADS: safetensors.torch.save(heads),
-        ESTIMATOR: _dump_skops(classifier),
+        ESTIMATOR_FILES["emotion"]: dump_estimator(classifier),
     }
     if sentiment is not None:
-        contents[SENTIMENT_ESTIMATOR] = _dump_skops(sentiment)
+        contents[ESTIMATOR_FILES["sentiment"]] = dump_estimator(sentiment)
     config = _config(features, label_set, facts, learnt_sentiment=sentiment is not None)
     estimators = [model] if sentiment_model is None else [model, sentiment_model]
-    _check_parity(network, contents[NETWORK], config, readable, estimators)
+    check_parity(network, contents[NETWORK], config, readable, estimators)
     contents[CARD] = model_card(config, facts.notes).encode()
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     contents[CONFIG] = _to_json(replace(config, files=files).to_dict())
@@ -246,78 +186,6 @@ def save_model(
             with open(os.path.join(beside, name), "wb") as file:
                 file.write(content)
     return open_bundle(folder)
-
-
-def load_model(folder: str | os.PathLike[str] | None = None, target: str = "emotion") -> Pipeline:
-    """Load the estimator of a bundle, to predict with or to go on from.
-
-    Parameters
-    ----------
-    folder : path-like, optional
-        The bundle; by default the one that ships with emotag.
-    target : {'emotion', 'sentiment'}, default='emotion'
-        Which estimator; a bundle has the second where it was learnt separately.
-
-    Returns
-    -------
-    Pipeline
-        Fitted, from paths of photos to labels.
-
-    Raises
-    ------
-    BundleError
-        The bundle is refused, or has no such estimator.
-
-    Examples
-    --------
-    >>> from emotag import load_model
-    >>> sorted(load_model().classes_.tolist())
-    ['fear', 'happiness', 'love', 'sadness', 'violence']
-    """
-    bundle = open_bundle(os.fspath(folder or default_bundle()))
-    files = {"emotion": ESTIMATOR, "sentiment": SENTIMENT_ESTIMATOR}
-    if target not in files:
-        raise BundleError(f"target={target!r}; choose from {', '.join(files)}.")
-    labels = bundle.config.label_set.names if target == "emotion" else SENTIMENT_LABELS
-    classifier = _load_skops(bundle, bundle.read(files[target]), labels)
-    features = _features(bundle)
-    return Pipeline([("features", features), ("classify", classifier)])
-
-
-def load_network(bundle: Bundle) -> PixelNetwork:
-    """Return the torch network of a bundle, rebuilt from its own weights.
-
-    Raises
-    ------
-    BundleError
-        The weights do not fit the config.
-    """
-    features = _features(bundle)
-    try:
-        given = safetensors.torch.load(bundle.read(HEADS))
-    except safetensors.SafetensorError as error:
-        raise BundleError(f"The model {bundle.folder} is refused: {HEADS}: {error}.") from error
-    backbone = find_backbone(features.backbone)
-    size = backbone.layers[backbone.choose_layer(features.layer)]
-    labels = {"emotion": len(bundle.config.label_set)}
-    if bundle.config.learnt_sentiment:
-        labels["sentiment"] = len(SENTIMENT_LABELS)
-    heads = {}
-    for name, count in labels.items():
-        state = {
-            key.removeprefix(f"{name}."): value
-            for key, value in given.items()
-            if key.startswith(f"{name}.")
-        }
-        # a linear layer after UnitLength stands at index 1
-        head = make_head(size, count, unit_length="1.weight" in state)
-        try:
-            head.load_state_dict(state)
-        except RuntimeError as error:
-            raise BundleError(f"The weights of {bundle.folder} do not fit its config.") from error
-        heads[name] = head
-    network = load_backbone(features.backbone, features.layer)
-    return PixelNetwork(backbone.preprocess, network, **heads).eval()
 
 
 def network_size(features: CNNFeatures) -> int:
@@ -390,142 +258,6 @@ def _config(
     )
     # what is written must be what can be read again
     return BundleConfig.from_dict(config.to_dict())
-
-
-def _check_parity(
-    network: PixelNetwork,
-    model: bytes,
-    config: BundleConfig,
-    readable: "_Readable",
-    estimators: Sequence[Pipeline],
-) -> None:
-    """Refuse a network that says something else of real photos than its estimators or its ONNX."""
-    by_onnx = _onnx_outputs(model, config, readable.pixels)
-    by_torch = network.predict(readable.pixels)
-    orders = [config.label_set.names, SENTIMENT_LABELS]
-    for index, (estimator, labels) in enumerate(zip(estimators, orders, strict=False)):
-        columns = [estimator.classes_.tolist().index(label) for label in labels]
-        expected = estimator.predict_proba(readable.paths)[:, columns]
-        _refuse_difference("torch", "scikit-learn", by_torch[index], expected)
-        _refuse_difference("ONNX", "torch", by_onnx[index], by_torch[index])
-
-
-def _onnx_outputs(
-    model: bytes, config: BundleConfig, pixels: NDArray[np.uint8]
-) -> list[NDArray[np.floating[Any]]]:
-    emotion, positive = OnnxEngine(model, config)(pixels)
-    if positive is None or not config.learnt_sentiment:
-        return [emotion]
-    return [emotion, np.column_stack([1 - positive, positive])]
-
-
-def _refuse_difference(
-    one: str, other: str, ours: NDArray[np.floating[Any]], theirs: NDArray[np.floating[Any]]
-) -> None:
-    difference = float(np.abs(ours - theirs).max())
-    if not difference <= PARITY:
-        raise ModelError(
-            f"The {one} form of the model differs from {other} by {difference:.2g} in "
-            f"probability, more than {PARITY:g}; it is not saved."
-        )
-
-
-@dataclass(frozen=True)
-class _Readable:
-    """Some photos that can be read, and their pixels."""
-
-    paths: list[str]
-    pixels: NDArray[np.uint8]
-
-
-def _some_readable(photos: Sequence[str], preprocess: Preprocess) -> _Readable:
-    pixels: dict[str, NDArray[np.uint8]] = {}
-    for path in photos:
-        if len(pixels) == _PARITY_PHOTOS:
-            break
-        with suppress(PhotoError):
-            pixels[path] = decode_photo(path, preprocess).pixels
-    if not pixels:
-        raise ModelError("None of the photos for comparing torch and ONNX can be read.")
-    return _Readable(list(pixels), np.stack(list(pixels.values())))
-
-
-def _features(bundle: Bundle) -> CNNFeatures:
-    description = bundle.config.estimator.get("features")
-    try:
-        if not isinstance(description, dict) or description["class"] != "CNNFeatures":
-            raise ModelError("its features are not known to this emotag")
-        features = CNNFeatures(description["backbone"], layer=description["layer"])
-        backbone = find_backbone(features.backbone)
-        backbone.choose_layer(features.layer)
-        if description["weights_sha256"] != backbone.sha256:
-            raise ModelError(f"it was made with other weights of {backbone.name}")
-    except KeyError as error:
-        raise BundleError(
-            f"The model {bundle.folder} is refused: {CONFIG} lacks {error}."
-        ) from error
-    except EmotagError as error:
-        reason = str(error).removesuffix(".")
-        raise BundleError(f"The model {bundle.folder} is refused: {reason}.") from error
-    return features
-
-
-def _dump_skops(classifier: Any) -> bytes:
-    """Return an estimator in skops' format, if `load_model` would take it back."""
-    content: bytes = skops.io.dumps(classifier)
-    unknown = sorted(_skops_types(content) - _TRUSTED_TYPES)
-    if unknown:
-        raise ModelError(f"The model holds {', '.join(unknown)}, which a bundle cannot keep.")
-    return content
-
-
-def _load_skops(bundle: Bundle, content: bytes, labels: Sequence[str]) -> Any:
-    """Load an estimator once every type in it is found on our list."""
-    try:
-        found = _skops_types(content)
-        _refuse_untrusted(found)
-        classifier = skops.io.loads(content, trusted=sorted(found))
-        _refuse_other_labels(classifier.classes_.tolist(), labels)
-    except BundleError as error:
-        raise BundleError(f"The model {bundle.folder} is refused: {error}.") from error
-    except Exception as error:  # whatever skops and scikit-learn raise on a crafted file
-        raise BundleError(
-            f"The model {bundle.folder} is refused: its estimator cannot be read ({error})."
-        ) from error
-    return classifier
-
-
-def _refuse_untrusted(types: set[str]) -> None:
-    unknown = sorted(types - _TRUSTED_TYPES)
-    if unknown:
-        raise BundleError(f"its estimator holds {', '.join(unknown)}, which is not trusted")
-
-
-def _refuse_other_labels(classes: Sequence[str], labels: Sequence[str]) -> None:
-    if sorted(classes) != sorted(labels):
-        raise BundleError(f"its estimator does not tell {', '.join(labels)} apart")
-
-
-def _skops_types(content: bytes) -> set[str]:
-    """Return every type that a skops file names, without loading any."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > _SKOPS_LIMIT:
-            raise BundleError("its estimator is too large")
-        if archive.getinfo("schema.json").file_size > _SCHEMA_LIMIT:
-            raise BundleError("the description of its estimator is too large")
-        schema = json.loads(archive.read("schema.json"))
-    return set(_named_types(schema))
-
-
-def _named_types(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if "__class__" in node:
-            yield f"{node.get('__module__')}.{node['__class__']}"
-        for value in node.values():
-            yield from _named_types(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _named_types(value)
 
 
 def _to_json(content: dict[str, Any]) -> bytes:

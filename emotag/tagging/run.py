@@ -8,7 +8,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from emotag.bundle import Bundle, BundleConfig, Probabilities, find_bundle, open_bundle
+from emotag.bundle.config import BundleConfig
+from emotag.bundle.engine import Probabilities
+from emotag.bundle.finding import find_bundle
+from emotag.bundle.folder import Bundle, open_bundle
 from emotag.errors import PhotoError, PhotosNotFoundError, SkippedPhoto
 from emotag.parallel import map_chunks, usable_cores
 from emotag.photos.decoding import MAX_PIXELS, DecodedPhoto, decode_photo

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emotag.bundle import default_bundle, open_bundle
+from emotag.bundle.finding import default_bundle
+from emotag.bundle.folder import open_bundle
 from emotag.photos.decoding import decode_photo
 from emotag.photos.preprocess import Preprocess
 from tests.benchmarks.measuring import describe_machine

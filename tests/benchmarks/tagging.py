@@ -29,7 +29,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from emotag.bundle import default_bundle, open_bundle
+from emotag.bundle.finding import default_bundle
+from emotag.bundle.folder import open_bundle
 from emotag.parallel import chunked, usable_cores
 from emotag.photos.decoding import decode_photo
 from tests.benchmarks.measuring import (

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from emotag.bundle import default_bundle, open_bundle
+from emotag.bundle.finding import default_bundle
+from emotag.bundle.folder import open_bundle
 from emotag.tagging.rows import column_names
 from tests.cli.program import run_here, terminal
 

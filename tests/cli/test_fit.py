@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emotag.bundle import open_bundle
+from emotag.bundle.folder import open_bundle
 from emotag.cli.fit_output import print_data, print_report, print_saved
 from emotag.dataset import load_dataset, split_dataset
 from emotag.emotions import LabelSet

@@ -3,7 +3,8 @@ import os
 import shutil
 import sys
 
-from emotag.bundle import default_bundle, open_bundle
+from emotag.bundle.finding import default_bundle
+from emotag.bundle.folder import open_bundle
 from emotag.emotions import LabelSet
 from tests.cli.program import run_here, terminal
 from tests.tagging.small_bundle import save_small_bundle

@@ -16,7 +16,7 @@ import pytest
 from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
-from emotag.bundle import CONFIG, NETWORK
+from emotag.bundle.config import CONFIG, NETWORK
 from emotag.cli.tag_output import check_target
 from emotag.emotions import FIVE, LabelSet
 from emotag.errors import StorageError

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from emotag.bundle import BundleConfig
+from emotag.bundle.config import BundleConfig
 from emotag.emotions import FIVE, LabelSet
 from emotag.models.cards import model_card
 from tests.networks import PREPROCESS

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from emotag.bundle import BundleConfig, OnnxEngine
+from emotag.bundle.config import BundleConfig
+from emotag.bundle.engine import OnnxEngine
 from emotag.emotions import LabelSet
 from emotag.models.network import PixelNetwork, export_network, halve_weights
 from emotag.photos.preprocess import Preprocess

@@ -33,20 +33,15 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 
 from emotag.backbones.registry import Backbone
-from emotag.bundle import Bundle, open_bundle
+from emotag.bundle.folder import Bundle, open_bundle
 from emotag.dataset import Dataset
 from emotag.emotions import FIVE, LabelSet
 from emotag.errors import BundleError, LabelError, ModelError, StorageError
 from emotag.features.cnn import CNNFeatures
+from emotag.models.loading import load_model, load_network
+from emotag.models.parity import PARITY
 from emotag.models.recipes import make_model
-from emotag.models.saving import (
-    PARITY,
-    ModelFacts,
-    facts_of_fit,
-    load_model,
-    load_network,
-    save_model,
-)
+from emotag.models.saving import ModelFacts, facts_of_fit, save_model
 from emotag.photos.decoding import decode_photo
 from emotag.tagging.run import tag_photos
 from tests.models.conftest import Photos
@@ -669,8 +664,9 @@ class TestStrangersWeights:
 
 AUDITED = """
 import sys
-import emotag.models.saving as saving
-from emotag.bundle import default_bundle, open_bundle
+import emotag.models.loading as loading
+from emotag.bundle.finding import default_bundle
+from emotag.bundle.folder import open_bundle
 
 photos = sys.argv[1:]
 events = []
@@ -680,9 +676,9 @@ def note(event, arguments):
         events.append(event)
 
 sys.addaudithook(note)
-saving.load_model()
-saving.load_model(target="sentiment").predict(photos)
-saving.load_network(open_bundle(default_bundle()))
+loading.load_model()
+loading.load_model(target="sentiment").predict(photos)
+loading.load_network(open_bundle(default_bundle()))
 open_bundle(default_bundle()).engine()
 print(sorted(set(events)))
 """

@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from emotag.bundle import CONFIG, NETWORK, BundleConfig
+from emotag.bundle.config import CONFIG, NETWORK, BundleConfig
 from emotag.emotions import FIVE, LabelSet
 from emotag.photos.preprocess import Preprocess
 

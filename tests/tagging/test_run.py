@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotag.bundle import Probabilities, open_bundle
+from emotag.bundle.engine import Probabilities
+from emotag.bundle.folder import open_bundle
 from emotag.emotions import FIVE, LabelSet
 from emotag.errors import BundleError, PhotosNotFoundError
 from emotag.tagging.run import CHUNK, find_some, open_engine, tag_found, tag_photos
@@ -117,7 +118,7 @@ def test_the_default_model_tags_real_photos(sample_photos):
 
 
 def _default():
-    from emotag.bundle import default_bundle
+    from emotag.bundle.finding import default_bundle
 
     return default_bundle()
 

@@ -1,0 +1,119 @@
+"""A bundle's network at work: pixels in, calibrated probabilities out."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotag.bundle.config import NETWORK, BundleConfig
+from emotag.errors import BundleError
+from emotag.sessions import open_session
+
+__all__ = ["OnnxEngine", "Probabilities"]
+
+_INPUT = "pixels"
+_EMOTION = "emotion"
+_SENTIMENT = "sentiment"
+
+
+class Probabilities(NamedTuple):
+    """What an engine says about some photos.
+
+    Attributes
+    ----------
+    emotion : ndarray of shape (n_photos, n_labels), float32
+        Calibrated, columns in the order of the label set.
+    positive : ndarray of shape (n_photos,), float32, or None
+        The probability of positive sentiment; None where it is not known.
+    """
+
+    emotion: NDArray[np.floating[Any]]
+    positive: NDArray[np.floating[Any]] | None
+
+
+class OnnxEngine:
+    """Runs a bundle's ``model.onnx``: pixels in, calibrated probabilities out.
+
+    Parameters
+    ----------
+    model : bytes
+        The file's content.
+    config : BundleConfig
+        The bundle's.
+    threads : int, default=1
+        Threads for one call; calls from several threads may overlap.
+
+    Raises
+    ------
+    BundleError
+        The network cannot be run, or its inputs and outputs are not a bundle's.
+    """
+
+    def __init__(self, model: bytes, config: BundleConfig, *, threads: int = 1) -> None:
+        self._session = open_session(model, threads=threads, name=NETWORK)
+        self._config = config
+        self._widths = {_EMOTION: len(config.label_set)}
+        if config.learnt_sentiment:
+            self._widths[_SENTIMENT] = 2  # negative, positive
+        inputs = [entry.name for entry in self._session.get_inputs()]
+        outputs = [entry.name for entry in self._session.get_outputs()]
+        if inputs != [_INPUT] or outputs != list(self._widths):
+            raise BundleError(
+                f"{NETWORK} maps {inputs} to {outputs}; "
+                f"a bundle's maps ['{_INPUT}'] to {list(self._widths)}"
+            )
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Probabilities:
+        """Return the probabilities of some photos.
+
+        Parameters
+        ----------
+        pixels : ndarray of shape (n_photos, size, size, 3), uint8
+            In the order R, G, B.
+
+        Returns
+        -------
+        Probabilities
+            A row a photo.
+
+        Raises
+        ------
+        BundleError
+            What the network says are no probabilities.
+        """
+        # One photo a run: the layers stay in the processor's caches, which is faster than
+        # a batch, and what is said of a photo cannot depend on its neighbours.
+        runs = [self._run(photo) for photo in pixels]
+        emotion, *learnt = (np.concatenate(outputs) for outputs in zip(*runs, strict=True))
+        for output in (emotion, *learnt):
+            _check_probabilities(output)
+        if learnt:
+            return Probabilities(emotion, learnt[0][:, 1])
+        labels = self._config.label_set
+        return Probabilities(emotion, labels.fold(emotion) if labels.folds else None)
+
+    def _run(self, photo: NDArray[np.uint8]) -> list[NDArray[np.floating[Any]]]:
+        """Return each output for one photo of shape (size, size, 3)."""
+        planes = np.ascontiguousarray(photo.transpose(2, 0, 1)[np.newaxis], dtype=np.float32)
+        try:
+            outputs: list[Any] = self._session.run(list(self._widths), {_INPUT: planes})
+        except Exception as error:  # onnxruntime's errors share no base class of their own
+            first = str(error).strip().splitlines()[0]
+            raise BundleError(f"{NETWORK} failed on the photos: {first}") from error
+        for output, width in zip(outputs, self._widths.values(), strict=True):
+            _check_numbers(output, (1, width))
+        return outputs
+
+
+def _check_numbers(output: Any, shape: tuple[int, int]) -> None:
+    # an ONNX network may also return text, or a list
+    if not isinstance(output, np.ndarray) or output.dtype.kind != "f":
+        raise BundleError(f"{NETWORK} gave no numbers.")
+    if output.shape != shape:
+        raise BundleError(f"{NETWORK} gave an output of shape {output.shape}, not {shape}.")
+
+
+def _check_probabilities(output: NDArray[np.floating[Any]]) -> None:
+    # NaN fails every comparison
+    if not (output >= 0).all() or not np.allclose(output.sum(axis=1), 1.0, atol=1e-3):
+        raise BundleError(f"{NETWORK} gave numbers that are no probabilities.")
