@@ -45,8 +45,8 @@ _LIMITS = """## What it is not for
 
 It says what a photo seems to depict, not what the people in it feel, and not
 what any one viewer will feel. It must not be used to judge people. Its
-confidence is calibrated on the photos it was made with; on photos of another
-kind it is less sure than it says."""
+confidence is honest on photos like those it was calibrated on; on photos of
+another kind it may claim too much."""
 
 
 def _front_matter() -> str:
