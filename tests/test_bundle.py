@@ -22,6 +22,7 @@ from emotag.bundle.finding import bundles_at_hand, default_bundle, find_bundle
 from emotag.bundle.folder import open_bundle, refuse_target
 from emotag.emotions import LabelSet
 from emotag.errors import BundleError, StorageError
+from emotag.photos.decoding import decode_photo
 from emotag.tagging.run import tag_photos
 from tests.conftest import as_ordinary_user, draw_photo
 from tests.networks import PREPROCESS, SIDE, onnx_bytes, pixel_model
@@ -509,3 +510,16 @@ def pixels() -> Any:
 
 def result(name: str) -> Any:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2])
+
+
+def test_what_is_said_of_a_photo_does_not_depend_on_its_neighbours(
+    sample_photos: list[str],
+) -> None:
+    bundle = open_bundle(default_bundle())
+    engine = bundle.engine()
+    pixels = np.stack(
+        [decode_photo(path, bundle.config.preprocess).pixels for path in sample_photos]
+    )
+    together = engine(pixels).emotion
+    alone = np.concatenate([engine(pixels[index : index + 1]).emotion for index in range(2)])
+    np.testing.assert_array_equal(together, alone)
