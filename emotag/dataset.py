@@ -244,7 +244,10 @@ def _load_folder(folder: str, columns: _Columns) -> list[_Labelled]:
             f"with or without a {MANIFEST}."
         )
     manifest = os.path.join(folder, MANIFEST)
-    if os.path.exists(manifest):
+    if os.path.lexists(manifest):
+        # anything else than a file would be waited for, or passed over
+        if not os.path.isfile(manifest):
+            raise DataError(f"{manifest} is not a file, or a broken link.")
         rows = _read_manifest(folder, columns)
     else:
         _refuse_any_column(folder, columns)
@@ -268,11 +271,20 @@ def _refuse_any_column(folder: str, columns: _Columns) -> None:
 def _read_labels(folder: str) -> list[_Labelled]:
     """Take the name of each folder directly below as the label of the photos in it."""
     rows = []
-    for path in find_photos([folder]).photos:
+    for path in _photos_in(folder):
         label, _, rest = os.path.relpath(path, folder).partition(os.sep)
-        if rest:
-            rows.append(_Labelled(path, label, "", "", "", ""))
-    return rows
+        # a photo that lies in no label's folder has no label
+        rows.append(_Labelled(path, label if rest else "", "", "", "", ""))
+    return rows if any(row.label for row in rows) else []
+
+
+def _photos_in(folder: str) -> list[str]:
+    """Return a folder's photos, of which none may be passed over unseen."""
+    found = find_photos([folder])
+    if found.unlisted:
+        unlisted, reason = found.unlisted[0]
+        raise DataError(f"{unlisted} could not be searched: {reason}.")
+    return found.photos
 
 
 def _read_manifest(folder: str, columns: _Columns) -> list[_Labelled]:
@@ -320,6 +332,9 @@ def _inside(file: str, place: str) -> str:
 
 def _refuse_columns(manifest: str, names: Iterable[str], columns: _Columns) -> None:
     found = list(names)
+    twice = [name for name, count in Counter(found).items() if count > 1]
+    if twice:
+        raise DataError(f"{manifest} has the column {twice[0]!r} twice.")
     for column in ("file", columns.label):
         if column not in found:
             raise DataError(
@@ -341,8 +356,7 @@ def _refuse_mismatch(folder: str, rows: Sequence[_Labelled]) -> None:
     twice = [path for path, count in named.items() if count > 1]
     if twice:
         raise DataError(f"{manifest} names photos more than once: {_some(twice)}.")
-    found = find_photos([folder]).photos
-    unnamed = [path for path in found if os.path.normpath(path) not in named]
+    unnamed = [path for path in _photos_in(folder) if os.path.normpath(path) not in named]
     if unnamed:
         raise DataError(
             f"{manifest} does not name photos that are there: {_some(unnamed)}. "

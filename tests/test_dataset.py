@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from emotag.dataset import Dataset, load_dataset, load_photos, split_dataset
 from emotag.errors import DataError, PhotosNotFoundError
-from tests.conftest import draw_photo
+from tests.conftest import as_ordinary_user, draw_photo
 
 HEADER = ("file", "label", "group", "split")
 
@@ -65,10 +65,19 @@ class TestFolders:
             f"{tmp_path}/fear/more/deep.jpg",
             f"{tmp_path}/love/9.jpg",
             f"{tmp_path}/love/10.jpg",
+            f"{tmp_path}/stray.jpg",
         ]
-        assert dataset.labels.tolist() == ["fear", "love", "love"]
+        assert dataset.labels.tolist() == ["fear", "love", "love", ""]
         assert dataset.counts == {"fear": 1, "love": 2}
-        assert len(set(dataset.groups.tolist())) == 3
+        assert len(set(dataset.groups.tolist())) == 4
+
+    def test_a_folder_that_may_not_be_listed_is_not_passed_over(self, open_folder: Path) -> None:
+        write_photos(open_folder, ["love/a.jpg", "fear/b.jpg", "sadness/c.jpg"])
+        (open_folder / "sadness").chmod(0)
+        with as_ordinary_user(), pytest.raises(DataError) as caught:
+            load_dataset([str(open_folder)])
+        message = f"{open_folder}/sadness could not be searched: Permission denied."
+        assert str(caught.value) == message
 
     def test_paths_are_as_typed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         write_photos(tmp_path, ["data/love/a.jpg"])
@@ -240,8 +249,25 @@ class TestManifests:
 
     def test_a_folder_in_the_manifests_place(self, tmp_path: Path) -> None:
         (tmp_path / "photos.csv").mkdir()
-        with pytest.raises(DataError, match=r"photos.csv cannot be read: .*directory"):
+        with pytest.raises(DataError, match=r"photos.csv is not a file, or a broken link.$"):
             load_dataset([str(tmp_path)])
+
+    def test_a_fifo_in_the_manifests_place_is_not_waited_for(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "photos.csv")
+        with pytest.raises(DataError, match=r"photos.csv is not a file, or a broken link.$"):
+            load_dataset([str(tmp_path)])
+
+    def test_a_broken_link_in_the_manifests_place_is_not_passed_over(self, tmp_path: Path) -> None:
+        write_photos(tmp_path, ["love/a.jpg", "fear/b.jpg"])
+        (tmp_path / "photos.csv").symlink_to("gone.csv")
+        with pytest.raises(DataError, match=r"photos.csv is not a file, or a broken link.$"):
+            load_dataset([str(tmp_path)])
+
+    def test_a_column_that_stands_twice(self, tmp_path: Path) -> None:
+        path = write_manifest(tmp_path, [], header=("file", "label", "label"))
+        with pytest.raises(DataError) as caught:
+            load_dataset([str(tmp_path)])
+        assert str(caught.value) == f"{path} has the column 'label' twice."
 
     @pytest.mark.parametrize(
         "file",

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -25,7 +26,7 @@ __all__ = ["OPSET", "Runner", "choose_device", "export_onnx", "open_runner"]
 OPSET = 18
 
 # Raised when the export changes, so that networks kept in the cache are made anew.
-_EXPORT_VERSION = 2
+_EXPORT_VERSION = 3
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
@@ -192,4 +193,17 @@ def export_onnx(
     finally:
         exporter_log.setLevel(level)
     assert program is not None
-    return bytes(program.model_proto.SerializeToString())
+    model = program.model_proto
+    _forget_origin(model)
+    return bytes(model.SerializeToString())
+
+
+def _forget_origin(model: onnx.ModelProto) -> None:
+    """Drop where each node came from: lines of code, with the paths of this machine."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for value in (*graph.input, *graph.output):
+        value.ClearField("metadata_props")
+        value.ClearField("doc_string")

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from emotag.bundle.config import NETWORK, BundleConfig
+from emotag.bundle.config import CONFIG, NETWORK, BundleConfig
 from emotag.errors import BundleError
 from emotag.sessions import open_session
 
@@ -62,6 +62,15 @@ class OnnxEngine:
                 f"{NETWORK} maps {inputs} to {outputs}; "
                 f"a bundle's maps ['{_INPUT}'] to {list(self._widths)}"
             )
+
+        self._refuse_other_size()
+
+    def _refuse_other_size(self) -> None:
+        size = self._config.preprocess.size
+        sides = self._session.get_inputs()[0].shape[2:]
+        # a free size has a name instead of a number
+        if any(isinstance(side, int) and side != size for side in sides):
+            raise BundleError(f"{NETWORK} takes {sides} pixels and {CONFIG} says {size}")
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Probabilities:
         """Return the probabilities of some photos.

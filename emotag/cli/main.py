@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import Annotated, Any, NoReturn
@@ -79,6 +80,8 @@ def main() -> None:
     """Run the program and exit; an error becomes one line, never a traceback."""
     debug = "--debug" in sys.argv[1:2]
     _escape_unprintable()
+    # asked to end, as at a logout, it leaves no half files either
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not debug:
         _quieten()
     try:

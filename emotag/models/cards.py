@@ -7,7 +7,9 @@ from emotag.bundle.config import BundleConfig
 __all__ = ["model_card"]
 
 
-def model_card(config: BundleConfig, notes: str = "") -> str:
+def model_card(
+    config: BundleConfig, notes: str = "", *, calibrated: bool = False, licence: str = ""
+) -> str:
     """Return a model card in Markdown, with the front matter of the Hugging Face Hub.
 
     Parameters
@@ -16,6 +18,10 @@ def model_card(config: BundleConfig, notes: str = "") -> str:
         Of the bundle.
     notes : str
         Paragraphs that stand between the summary and the figures.
+    calibrated : bool, default=False
+        Whether the probabilities were calibrated.
+    licence : str
+        Of the model, as the Hub names it.
     """
     labels = config.label_set
     sentiment = (
@@ -26,7 +32,7 @@ def model_card(config: BundleConfig, notes: str = "") -> str:
         else "not known for these labels"
     )
     parts = [
-        _front_matter(),
+        _front_matter(licence),
         f"# {config.name}",
         f"Predicts the emotion that a photo depicts: {', '.join(labels.names)}. "
         f"Its sentiment is {sentiment}.",
@@ -36,7 +42,7 @@ def model_card(config: BundleConfig, notes: str = "") -> str:
         notes.strip(),
         _data_section(config.data),
         _metrics_section(config.metrics),
-        _LIMITS,
+        f"{_LIMITS} {_CALIBRATED if calibrated else _UNCALIBRATED}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -44,16 +50,21 @@ def model_card(config: BundleConfig, notes: str = "") -> str:
 _LIMITS = """## What it is not for
 
 It says what a photo seems to depict, not what the people in it feel, and not
-what any one viewer will feel. It must not be used to judge people. Its
-confidence is honest on photos like those it was calibrated on; on photos of
-another kind it may claim too much."""
+what any one viewer will feel. It must not be used to judge people."""
+
+_CALIBRATED = """Its
+confidence is calibrated, and holds for photos like those it was calibrated on;
+on photos of another kind it may claim too much."""
+
+_UNCALIBRATED = """Its
+confidence is a score that was not calibrated: a larger one means more sure, and
+no more than that."""
 
 
-def _front_matter() -> str:
-    return (
-        "---\nlibrary_name: emotag\npipeline_tag: image-classification\n"
-        "tags:\n- emotion\n- sentiment\n- onnx\n---"
-    )
+def _front_matter(licence: str) -> str:
+    lines = ["---", "library_name: emotag", "pipeline_tag: image-classification"]
+    lines += [f"license: {licence}"] if licence else []
+    return "\n".join([*lines, "tags:", "- emotion", "- sentiment", "- onnx", "---"])
 
 
 def _data_section(data: dict[str, Any]) -> str:

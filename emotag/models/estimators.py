@@ -6,7 +6,9 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import skops.io
+from sklearn.base import BaseEstimator
 
 from emotag.errors import BundleError, ModelError
 
@@ -71,10 +73,14 @@ def dump_estimator(classifier: Any) -> bytes:
     unknown = sorted(_skops_types(content) - _TRUSTED_TYPES)
     if unknown:
         raise ModelError(f"The model holds {', '.join(unknown)}, which a bundle cannot keep.")
+    try:
+        _refuse_memory(classifier)
+    except BundleError as error:
+        raise ModelError("A pipeline with memory cannot be kept; set memory=None.") from error
     return content
 
 
-def load_estimator(content: bytes, labels: Sequence[str]) -> Any:
+def load_estimator(content: bytes, labels: Sequence[str], n_features: int) -> Any:
     """Return the estimator of a skops file, once every type in it is found on the list.
 
     Parameters
@@ -83,6 +89,8 @@ def load_estimator(content: bytes, labels: Sequence[str]) -> Any:
         Of the file.
     labels : sequence of str
         Those that it must tell apart.
+    n_features : int
+        How many features it must take.
 
     Raises
     ------
@@ -94,6 +102,8 @@ def load_estimator(content: bytes, labels: Sequence[str]) -> Any:
         _refuse_untrusted(found)
         classifier = skops.io.loads(content, trusted=sorted(found))
         _refuse_other_labels(classifier.classes_.tolist(), labels)
+        _refuse_memory(classifier)
+        classifier.predict_proba(np.zeros((1, n_features), dtype=np.float32))
     except BundleError:
         raise
     except Exception as error:  # whatever skops and scikit-learn raise on a crafted file
@@ -105,6 +115,21 @@ def _refuse_untrusted(types: set[str]) -> None:
     unknown = sorted(types - _TRUSTED_TYPES)
     if unknown:
         raise BundleError(f"its estimator holds {', '.join(unknown)}, which is not trusted")
+
+
+def _refuse_memory(estimator: Any) -> None:
+    """Refuse a pipeline that keeps its steps in a folder: fitting it would unpickle files there."""
+    if estimator.get_params().get("memory") is not None:
+        raise BundleError("its estimator names a folder as memory, which is not trusted")
+    nested = [*estimator.get_params().values(), *_fitted_parts(estimator)]
+    for part in nested:
+        if isinstance(part, BaseEstimator):
+            _refuse_memory(part)
+
+
+def _fitted_parts(estimator: Any) -> list[Any]:
+    """Return the estimators that a calibration holds beside its parameters."""
+    return [pair.estimator for pair in getattr(estimator, "calibrated_classifiers_", ())]
 
 
 def _refuse_other_labels(classes: Sequence[str], labels: Sequence[str]) -> None:

@@ -50,11 +50,11 @@ def load_model(folder: str | os.PathLike[str] | None = None, target: str = "emot
         raise BundleError(f"target={target!r}; choose from {', '.join(ESTIMATOR_FILES)}.")
     labels = bundle.config.label_set.names if target == "emotion" else SENTIMENT_LABELS
     content = bundle.read(ESTIMATOR_FILES[target])
+    features = _features(bundle)
     try:
-        classifier = load_estimator(content, labels)
+        classifier = load_estimator(content, labels, len(features.get_feature_names_out()))
     except BundleError as error:
         raise BundleError(f"The model {bundle.folder} is refused: {error}.") from error
-    features = _features(bundle)
     return Pipeline([("features", features), ("classify", classifier)])
 
 

@@ -27,6 +27,10 @@ __all__ = [
 
 CALIBRATION_FOLDS = 5
 
+# How the inverse temperature is lowered to a confidence that the photos justify.
+_BETA_STEP = 0.9
+_LEAST_BETA = 1e-6
+
 
 def make_model(name: str = "lite0", *, random_state: int | None = None) -> Pipeline:
     """Make a model by name, not yet fitted.
@@ -148,7 +152,28 @@ def fit_model(
     folds = _group_folds(X, y, groups, seed)
     with _calibrating_on(model, folds):
         model.fit(X, y)
+    _cap_confidence(model, X, len(np.unique(groups)))
     return model
+
+
+def _cap_confidence(model: Pipeline, X: NDArray[Any], n: int) -> None:
+    """Let the mean confidence be no more than n photos, all told apart, would justify.
+
+    Where every photo of a small set is told apart out of fold, the best temperature
+    is none at all, and every confidence 1. Laplace's rule of succession expects
+    (n + 1) / (n + 2) of the next photos to be right then.
+    """
+    classifier = model.named_steps["classify"]
+    if not isinstance(classifier, CalibratedClassifierCV):
+        return
+    calibrator = classifier.calibrated_classifiers_[0].calibrators[0]
+    justified = (n + 1) / (n + 2)
+    while calibrator.beta_ > _LEAST_BETA and _mean_confidence(model, X) > justified:
+        calibrator.beta_ = calibrator.beta_ * _BETA_STEP
+
+
+def _mean_confidence(model: Pipeline, X: NDArray[Any]) -> float:
+    return float(model.predict_proba(X).max(axis=1).mean())
 
 
 def refuse_few(y: NDArray[Any], groups: NDArray[Any]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import safetensors.torch
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 
 import emotag
@@ -46,6 +47,10 @@ class ModelFacts:
         What it scored where: ``{"test": {"accuracy": {"value": ..., "low": ..., "high": ...}}}``.
     notes : str
         Paragraphs for the card, in Markdown.
+    calibrated : bool
+        Whether the probabilities are calibrated, where the estimator does not show it.
+    licence : str
+        Of the model, as the Hub names it; empty if it is not for giving away.
     """
 
     name: str
@@ -53,6 +58,8 @@ class ModelFacts:
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     notes: str = ""
+    calibrated: bool = False
+    licence: str = ""
 
 
 def facts_of_fit(
@@ -178,7 +185,9 @@ def save_model(
     config = _config(features, label_set, facts, learnt_sentiment=sentiment is not None)
     estimators = [model] if sentiment_model is None else [model, sentiment_model]
     check_parity(network, contents[NETWORK], config, readable, estimators)
-    contents[CARD] = model_card(config, facts.notes).encode()
+    calibrated = facts.calibrated or isinstance(model.steps[-1][1], CalibratedClassifierCV)
+    card = model_card(config, facts.notes, calibrated=calibrated, licence=facts.licence)
+    contents[CARD] = card.encode()
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     contents[CONFIG] = _to_json(replace(config, files=files).to_dict())
     with replace_folder(folder, force=force) as beside:

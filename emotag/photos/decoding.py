@@ -316,7 +316,7 @@ def _os_reason(path: str, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if isinstance(error, FileNotFoundError):
-        return "broken link" if os.path.islink(path) else "vanished before it was read"
+        return "broken link" if os.path.islink(path) else "does not exist (any more)"
     if error.errno is None:
         return f"damaged: {_first_line(error)}"
     return error.strerror or _first_line(error)

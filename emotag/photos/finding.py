@@ -75,13 +75,13 @@ def find_photos(paths: Iterable[str | os.PathLike[str]], exclude: Sequence[str] 
     ...
     emotag.errors.PhotosNotFoundError: no/such/folder does not exist.
     """
-    walk = _Walk(exclude)
+    walk = _Walk([exclude] if isinstance(exclude, str) else exclude)
     for path in paths:
-        typed = os.fspath(path)
+        typed = os.fsdecode(path)
         if os.path.lexists(typed):
             walk.visit(typed)
         elif not walk.visit_pattern(typed):
-            raise PhotosNotFoundError(f"{typed} does not exist.{_hint(typed)}")
+            raise PhotosNotFoundError(_missing(typed))
     return walk.findings
 
 
@@ -205,6 +205,17 @@ class _Walk:
             return False
         self._met.add(absolute)
         return True
+
+
+def _missing(typed: str) -> str:
+    """Return why nothing is found at a path."""
+    try:
+        os.lstat(typed)
+    except PermissionError:
+        return f"{typed} cannot be looked at: no permission for a folder above it."
+    except (OSError, ValueError):
+        pass
+    return f"{typed or repr(typed)} does not exist.{_hint(typed)}"
 
 
 def _hint(typed: str) -> str:

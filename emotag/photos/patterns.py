@@ -75,5 +75,5 @@ def is_named_by(path: str, patterns: Iterable[str]) -> bool:
         return False
     return any(
         fnmatchcase(f"/{path}", f"*/{pattern}") if "/" in pattern else fnmatchcase(name, pattern)
-        for pattern in (pattern.rstrip("/") for pattern in patterns)
+        for pattern in (pattern.removeprefix("./").rstrip("/") for pattern in patterns)
     )

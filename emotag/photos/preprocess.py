@@ -74,6 +74,8 @@ class Preprocess:
                 f"size={self.size} and resize={self.resize}: "
                 "it must hold that 1 <= size <= resize <= 4096."
             )
+        if not isinstance(self.keep_aspect, bool):
+            raise ModelError(f"keep_aspect={self.keep_aspect!r} must be true or false.")
         if self.channels not in ("RGB", "BGR"):
             raise ModelError(f"channels={self.channels!r}; choose from 'RGB', 'BGR'.")
         if self.interpolation not in _INTERPOLATIONS:

@@ -78,7 +78,7 @@ def tag_photos(
     >>> [row.status for row in tag_photos(folder)]
     ['tagged', 'tagged']
     """
-    typed = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    typed = [paths] if isinstance(paths, str | bytes | os.PathLike) else list(paths)
     photos = find_some(typed, exclude).photos
     bundle = open_bundle(find_bundle(model))
     engine = open_engine(bundle, n_photos=len(photos))
@@ -98,9 +98,10 @@ def find_some(paths: Sequence[str | os.PathLike[str]], exclude: Sequence[str] = 
         return found
     others = found.others.total()
     seen = f", but {others} other {'file' if others == 1 else 'files'}" if others else ""
+    left = " that --exclude does not leave out" if exclude else ""
     unlisted = "".join(f" {folder} could not be searched: {why}." for folder, why in found.unlisted)
     raise PhotosNotFoundError(
-        f"There is no photo in {', '.join(str(path) for path in paths)}{seen}.{unlisted} "
+        f"There is no photo in {', '.join(str(path) for path in paths)}{left}{seen}.{unlisted} "
         f"emotag reads {', '.join(dict.fromkeys(ENDINGS.values()))}."
     )
 

@@ -179,7 +179,7 @@ class TestPhotosThatCannotBeRead:
         draw_photo(tmp_path / "icon.jpg", seed=0, size=(16, 16))
         (tmp_path / "folder.jpg").mkdir()
         reasons = {
-            "none.jpg": (UnreadablePhoto, "vanished before it was read"),
+            "none.jpg": (UnreadablePhoto, "does not exist (any more)"),
             "text.jpg": (UnreadablePhoto, "not a photo but text"),
             "folder.jpg": (SkippedPhoto, "a folder, not a file"),
             "icon.jpg": (SkippedPhoto, "too small: 16 x 16 pixels, at least 32"),

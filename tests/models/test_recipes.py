@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from emotag.backbones.registry import Backbone
 from emotag.backbones.runtime import open_runner
-from emotag.dataset import load_dataset
+from emotag.dataset import load_dataset, load_photos
 from emotag.errors import DataError, ModelError, UnreadablePhoto
 from emotag.features.cnn import CNNFeatures
 from emotag.models.catalogue import RECIPES
@@ -184,7 +184,8 @@ class TestFitModel:
         honest = fit_model(clone(model), X, y, groups).predict_proba(photos.X)
         fooled = fit_model(clone(model), X, y, np.arange(len(X))).predict_proba(photos.X)
         doubts = [(1 - probabilities.max(axis=1)).mean() for probabilities in (honest, fooled)]
-        assert doubts[0] > 10 * doubts[1]
+        # the second is held back by the number of groups that it is told of
+        assert doubts[0] > 3 * doubts[1]
 
     def test_repeatable(self, photos: Photos) -> None:
         groups = np.arange(len(photos.X))
@@ -242,3 +243,11 @@ class TestComputingAhead:
         assert str(caught.value) == (
             f"None of the photos can be read; the first: {tmp_path}/a.jpg: not a photo but text."
         )
+
+
+def test_few_photos_that_are_all_told_apart_do_not_make_it_certain(labelled_folder: Path) -> None:
+    X, y, groups = load_photos(labelled_folder)
+    model = fit_model(make_model("lite0"), X, y, groups)
+    confidence = model.predict_proba(X).max(axis=1)
+    assert (model.predict(X) == y).all()
+    assert 0.5 < confidence.mean() <= 25 / 26

@@ -33,11 +33,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 
 from emotag.backbones.registry import Backbone
+from emotag.bundle.finding import default_bundle
 from emotag.bundle.folder import Bundle, open_bundle
 from emotag.dataset import Dataset
 from emotag.emotions import FIVE, LabelSet
 from emotag.errors import BundleError, LabelError, ModelError, StorageError
 from emotag.features.cnn import CNNFeatures
+from emotag.models.estimators import load_estimator
 from emotag.models.loading import load_model, load_network
 from emotag.models.parity import PARITY
 from emotag.models.recipes import make_model
@@ -708,3 +710,31 @@ def test_facts_of_a_fit() -> None:
     refit = facts_of_fit("models/mine", "lite0", train, test, report, refit=True)
     assert refit.notes.endswith("the saved model was then fitted once more on all of them.")
     assert refit.data["refit_on_all"] is True
+
+
+def test_a_bundle_does_not_tell_where_it_was_made(
+    model: Pipeline, tmp_path: Path, photos: Photos
+) -> None:
+    saved = save_model(model, tmp_path / "b", photos=photos.X[:2].tolist())
+    for bundle in (saved, open_bundle(default_bundle())):
+        network = bundle.read("model.onnx")
+        assert not [mark for mark in (b".py", b"site-packages", b"/home/") if mark in network]
+
+
+def test_a_pipeline_with_memory_is_neither_kept_nor_loaded(
+    model: Pipeline, tmp_path: Path, photos: Photos
+) -> None:
+    head = Pipeline([("scale", StandardScaler()), ("classify", LogisticRegression())])
+    head.set_params(memory=str(tmp_path / "memory"))
+    remembering = Pipeline([model.steps[0], ("classify", head)]).fit(photos.X, photos.y)
+    with pytest.raises(ModelError, match="memory=None"):
+        save_model(remembering, tmp_path / "b", photos=photos.X[:2])
+    content = skops.io.dumps(head)
+    with pytest.raises(BundleError, match="memory, which is not trusted"):
+        load_estimator(content, head.classes_.tolist(), head.n_features_in_)
+
+
+def test_an_estimator_of_another_width_is_refused(photos: Photos) -> None:
+    narrow = LogisticRegression().fit(np.eye(4), ["love", "fear"] * 2)
+    with pytest.raises(BundleError, match="cannot be read"):
+        load_estimator(skops.io.dumps(narrow), ["love", "fear"], 5)

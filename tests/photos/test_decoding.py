@@ -717,7 +717,7 @@ class TestRefusals:
     def test_what_has_vanished(self, tmp_path: Path) -> None:
         path = draw_photo(tmp_path / "a.jpg", 1)
         os.remove(path)
-        assert reason_for(path, UnreadablePhoto) == "vanished before it was read"
+        assert reason_for(path, UnreadablePhoto) == "does not exist (any more)"
 
     @pytest.mark.parametrize("path", ["a\0b.jpg", "\ud800.jpg"])
     def test_a_path_that_no_file_can_have(self, path: str) -> None:
