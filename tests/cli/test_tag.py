@@ -484,6 +484,14 @@ class TestStopping:
         assert sorted(os.listdir()) == ["many", "models", *(["tags.csv"] if old else [])]
         assert not old or Path("tags.csv").read_text() == old
 
+    def test_asked_to_end_it_leaves_no_half_file(self, many):
+        process = self.start("tags.csv")
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert err.startswith("emotag: Stopped after ")
+        assert sorted(os.listdir()) == ["many", "models"]
+
     def test_ctrl_c_here(self, emotag, many):
         """As above, in this process."""
         process = os.getpid()

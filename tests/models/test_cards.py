@@ -71,3 +71,10 @@ def test_what_is_said_of_sentiment() -> None:
     assert "Its sentiment is learnt by an output of its own." in learnt
     weather = model_card(dataclasses.replace(CONFIG, label_set=LabelSet(["sun", "rain"])))
     assert "Its sentiment is not known for these labels." in weather
+
+
+def test_a_confidence_that_was_not_calibrated_is_called_a_score() -> None:
+    assert "a score that was not calibrated" in model_card(CONFIG)
+    calibrated = model_card(CONFIG, calibrated=True, licence="mit")
+    assert "score" not in calibrated
+    assert "license: mit" in calibrated.splitlines()[:6]

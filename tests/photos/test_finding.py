@@ -394,8 +394,25 @@ class TestExclude:
         typed = ["photos/p1.jpg", "photos/q1.jpg", "photos/raw", "photos/raw/"]
         assert find_photos(typed, ["raw", "p*"]).photos == ["photos/q1.jpg"]
 
+    def test_one_pattern_may_be_given_alone(self) -> None:
+        assert find_photos(["photos"], "*.jpg").photos == find_photos(["photos"], ["*.jpg"]).photos
+
+    def test_a_pattern_may_begin_in_the_current_folder(self, here: Path) -> None:
+        touch(here, "trip/a.jpg", "trip/b.jpg")
+        assert find_photos(["trip"], ["./trip/a.jpg"]).photos == ["trip/b.jpg"]
+
     def test_a_pattern_of_which_all_is_left_out_is_not_said_to_be_missing(self) -> None:
         assert find_photos(["photos/*.jpg"], ["*.jpg"]).photos == []
+
+
+def test_what_may_not_be_looked_at_is_not_said_to_be_missing(open_folder: Path) -> None:
+    touch(open_folder, "closed/a.jpg")
+    (open_folder / "closed").chmod(0)
+    with as_ordinary_user(), pytest.raises(PhotosNotFoundError) as caught:
+        find_photos([open_folder / "closed/a.jpg"])
+    path = open_folder / "closed/a.jpg"
+    message = f"{path} cannot be looked at: no permission for a folder above it."
+    assert str(caught.value) == message
 
 
 class TestNaturalOrder:
