@@ -170,7 +170,8 @@ def test_force_refit_label_file_and_quiet(emotag, inside, labelled_folder):
     assert sum(config.data["photos_judged_on"].values()) == 6
     assert config.data["refit_on_all"] is True
     tagged = emotag("tag", labelled_folder / "fear/0.jpg", "-m", "mine")
-    assert ",fear,1.0000,positive," in tagged.out
+    # a dozen photos each, all told apart, do not justify a confidence of 1
+    assert re.search(r",fear,0\.[89]\d*,positive,", tagged.out)
 
 
 @pytest.mark.slow

@@ -45,6 +45,10 @@ preprocesses = st.builds(
         ({"size": True}, "size=True is not a whole number of pixels."),
         ({"channels": "RGBA"}, "channels='RGBA'; choose from 'RGB', 'BGR'."),
         (
+            {"keep_aspect": "no"},
+            "keep_aspect='no' must be true or false.",
+        ),
+        (
             {"interpolation": "nearest"},
             "interpolation='nearest'; choose from ['bicubic', 'bilinear', 'lanczos'].",
         ),
