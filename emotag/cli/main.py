@@ -107,9 +107,11 @@ def _explained(error: Exception) -> str:
 
 
 def _fail(message: str, code: int = 1) -> NoReturn:
-    from emotag.cli.console import notes, safe
+    from emotag.cli.console import notes, person_reads_notes, safe
 
-    notes.print(f"emotag: {safe(message)}", style="red")
+    # a terminal's line breaks between words; a log's stays whole
+    wrap = not person_reads_notes()
+    notes.print(f"emotag: {safe(message)}", style="red", soft_wrap=wrap)
     _drop_unwritten()
     sys.exit(code)
 
