@@ -127,7 +127,7 @@ class _Rate(ProgressColumn):
 def progress_bar(what: str, total: int, *, quiet: bool = False) -> Iterator[Advance]:
     """Show how far a job is, with its rate and the time left, while the body runs."""
     if quiet:
-        yield Advance(what, 0, _Silent())
+        yield Advance(what, 0, Progress(console=notes, disable=True))
     elif not person_reads_notes():
         yield Advance(what, total, None)
     else:
@@ -140,13 +140,6 @@ def progress_bar(what: str, total: int, *, quiet: bool = False) -> Iterator[Adva
         )
         with Progress(*columns, console=notes, transient=True) as bar:
             yield Advance(what, total, bar)
-
-
-class _Silent(Progress):
-    """A bar that is never shown."""
-
-    def __init__(self) -> None:
-        super().__init__(console=notes, disable=True)
 
 
 @contextmanager

@@ -184,14 +184,21 @@ def _report(
 ) -> Report:
     n_photos = len(outcomes.actual)
     own = np.arange(n_photos) if groups is None else np.asarray(groups)
-    present = np.unique(outcomes.actual).tolist()
-    recalls = {labels.names[index]: outcomes.recall(index) for index in present}
-    sums = outcomes.sums()
-    metrics = bootstrap(sums, own, outcomes.figures(), n_draws=n_draws, seed=seed)
-    found = bootstrap(sums, own, recalls, n_draws=n_draws, seed=seed)
+    figures = outcomes.figures()
+    present = {labels.names[index]: index for index in np.unique(outcomes.actual).tolist()}
+    recalls = {f"recall {name}": outcomes.recall(index) for name, index in present.items()}
+    found = bootstrap(outcomes.sums(), own, figures | recalls, n_draws=n_draws, seed=seed)
+    metrics = {name: found[name] for name in figures}
     if labels.folds:
         metrics |= _sentiment_metrics(outcomes, own, labels, n_draws, seed)
-    return Report(n_photos, len(np.unique(own)), labels.names, metrics, found, outcomes.confusion())
+    return Report(
+        n_photos,
+        len(np.unique(own)),
+        labels.names,
+        metrics,
+        {name: found[f"recall {name}"] for name in present},
+        outcomes.confusion(),
+    )
 
 
 def _outcomes(

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import skops.io
-from sklearn.base import BaseEstimator
 
 from emotag.errors import BundleError, ModelError
 
@@ -119,17 +118,14 @@ def _refuse_untrusted(types: set[str]) -> None:
 
 def _refuse_memory(estimator: Any) -> None:
     """Refuse a pipeline that keeps its steps in a folder: fitting it would unpickle files there."""
-    if estimator.get_params().get("memory") is not None:
-        raise BundleError("its estimator names a folder as memory, which is not trusted")
-    nested = [*estimator.get_params().values(), *_fitted_parts(estimator)]
-    for part in nested:
-        if isinstance(part, BaseEstimator):
-            _refuse_memory(part)
-
-
-def _fitted_parts(estimator: Any) -> list[Any]:
-    """Return the estimators that a calibration holds beside its parameters."""
-    return [pair.estimator for pair in getattr(estimator, "calibrated_classifiers_", ())]
+    parameters = estimator.get_params()
+    for name, value in parameters.items():
+        if name.rpartition("__")[2] == "memory" and value is not None:
+            raise BundleError("its estimator names a folder as memory, which is not trusted")
+    for part in (estimator, *parameters.values()):
+        # what a calibration has fitted is none of its parameters
+        for fitted in getattr(part, "calibrated_classifiers_", ()):
+            _refuse_memory(fitted.estimator)
 
 
 def _refuse_other_labels(classes: Sequence[str], labels: Sequence[str]) -> None:

@@ -167,13 +167,14 @@ def _cap_confidence(model: Pipeline, X: NDArray[Any], n: int) -> None:
     if not isinstance(classifier, CalibratedClassifierCV):
         return
     calibrator = classifier.calibrated_classifiers_[0].calibrators[0]
+    features = model[:-1].transform(X)
     justified = (n + 1) / (n + 2)
-    while calibrator.beta_ > _LEAST_BETA and _mean_confidence(model, X) > justified:
+    while calibrator.beta_ > _LEAST_BETA and _mean_confidence(classifier, features) > justified:
         calibrator.beta_ = calibrator.beta_ * _BETA_STEP
 
 
-def _mean_confidence(model: Pipeline, X: NDArray[Any]) -> float:
-    return float(model.predict_proba(X).max(axis=1).mean())
+def _mean_confidence(classifier: CalibratedClassifierCV, features: NDArray[Any]) -> float:
+    return float(classifier.predict_proba(features).max(axis=1).mean())
 
 
 def refuse_few(y: NDArray[Any], groups: NDArray[Any]) -> None:

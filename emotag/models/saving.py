@@ -172,9 +172,10 @@ def save_model(
     label_set = label_set or LabelSet.from_names(model.classes_.tolist())
     sentiment = None if sentiment_model is None else _taken_apart(sentiment_model)[1]
     _refuse_other_features(features, sentiment_model)
-    readable = some_readable(photos, find_backbone(features.backbone).preprocess)
+    preprocess = find_backbone(features.backbone).preprocess
+    readable = some_readable(photos, preprocess)
     network, heads = _assemble(features, classifier, sentiment, label_set)
-    onnx_model = export_network(network, network_size(features))
+    onnx_model = export_network(network, preprocess.size)
     contents = {
         NETWORK: halve_weights(onnx_model) if half else onnx_model,
         HEADS: safetensors.torch.save(heads),
@@ -195,11 +196,6 @@ def save_model(
             with open(os.path.join(beside, name), "wb") as file:
                 file.write(content)
     return open_bundle(folder)
-
-
-def network_size(features: CNNFeatures) -> int:
-    """Return the side of the square of pixels that some features are taken from."""
-    return find_backbone(features.backbone).preprocess.size
 
 
 def _taken_apart(model: Pipeline) -> tuple[CNNFeatures, Pipeline]:

@@ -69,7 +69,6 @@ def find_photos(paths: Iterable[str | os.PathLike[str]], exclude: Sequence[str] 
 
     Examples
     --------
-    >>> from sklearn.datasets import get_data_home
     >>> find_photos(["no/such/folder"])
     Traceback (most recent call last):
     ...

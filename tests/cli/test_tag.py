@@ -1,5 +1,6 @@
 import contextlib
 import csv
+import inspect
 import json
 import os
 import re
@@ -17,9 +18,11 @@ from pyarrow import csv as arrow_csv
 from pyarrow import parquet
 
 from emotag.bundle.config import CONFIG, NETWORK
+from emotag.cli.tag import tag
 from emotag.cli.tag_output import check_target
 from emotag.emotions import FIVE, LabelSet
 from emotag.errors import StorageError
+from emotag.photos.decoding import MAX_PIXELS
 from emotag.tagging.rows import column_names, path_text
 from tests.cli.program import command, run, run_here, terminal
 from tests.conftest import draw_photo
@@ -602,3 +605,8 @@ class TestFullDisk:
             patch.setattr(sys, "stdout", None)
             assert run_here("tag", "mixed", "-m", "small") == 1
         assert "stdout is closed" in capsys.readouterr().err
+
+
+def test_the_limit_on_pixels_is_that_of_the_library():
+    # written out in the command, which must not load the decoder to show its help
+    assert inspect.signature(tag).parameters["max_pixels"].default == MAX_PIXELS

@@ -738,3 +738,13 @@ def test_an_estimator_of_another_width_is_refused(photos: Photos) -> None:
     narrow = LogisticRegression().fit(np.eye(4), ["love", "fear"] * 2)
     with pytest.raises(BundleError, match="cannot be read"):
         load_estimator(skops.io.dumps(narrow), ["love", "fear"], 5)
+
+
+def test_memory_is_found_inside_what_a_calibration_has_fitted() -> None:
+    X, y = np.random.default_rng(0).normal(size=(40, 3)), ["love", "fear"] * 20
+    head = make_pipeline(StandardScaler(), LogisticRegression())
+    calibrated = CalibratedClassifierCV(head, method="temperature", ensemble=False, cv=3).fit(X, y)
+    assert load_estimator(skops.io.dumps(calibrated), ["love", "fear"], 3)
+    calibrated.calibrated_classifiers_[0].estimator.set_params(memory="memory")
+    with pytest.raises(BundleError, match="memory, which is not trusted"):
+        load_estimator(skops.io.dumps(calibrated), ["love", "fear"], 3)
