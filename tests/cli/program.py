@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,8 +27,13 @@ class Screen:
 
 
 def command(*arguments: str | os.PathLike[str]) -> list[str]:
-    """Return the command line that runs the program in a process of its own."""
-    return [sys.executable, "-m", "emotag.cli.main", *map(os.fspath, arguments)]
+    """Return the command line that runs the installed program in a process of its own.
+
+    Not by ``python -m``: there Python reports an interrupt that was caught as if it were not,
+    if it came while a string of code ran (as dataclasses do), and the exit status is lost.
+    """
+    program = os.path.join(sysconfig.get_path("scripts"), "emotag")
+    return [sys.executable, program, *map(os.fspath, arguments)]
 
 
 def run(*arguments: str | os.PathLike[str], **options: object) -> Outcome:
