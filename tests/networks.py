@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from emotag.backbones.registry import BACKBONES, Backbone
+from emotag.backbones.backbone import Backbone
+from emotag.backbones.registry import BACKBONES
 from emotag.backbones.runtime import open_runner
+from emotag.backbones.weights import PackagedWeights
 from emotag.photos.preprocess import Preprocess
 
 # torch's threads wait for each other by spinning: beside other processes, one is far faster.
@@ -43,22 +45,26 @@ def tiny_backbone(folder: Path, name: str = "tiny") -> Backbone:
     torch.manual_seed(0)
     torch.save(TinyNetwork().state_dict(), path)
 
-    def build(path: str, layer: str) -> nn.Module:
+    def build(path: str | None, layer: str) -> nn.Module:
         network = TinyNetwork()
-        network.load_state_dict(torch.load(path, weights_only=True))
+        if path is not None:
+            network.load_state_dict(torch.load(path, weights_only=True))
         return network
 
     return Backbone(
         name=name,
-        source="the tests",
-        licence="MIT",
-        size=path.stat().st_size,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        package="torch",
+        title="a network of the tests",
+        weights=PackagedWeights(
+            source="the tests",
+            licence="MIT",
+            size=path.stat().st_size,
+            sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+            package="torch",
+            find=lambda: os.fspath(path),
+        ),
         preprocess=PREPROCESS,
         layers={"pool": TINY_FEATURES},
         default_layer="pool",
-        weights_file=lambda: os.fspath(path),
         build=build,
     )
 

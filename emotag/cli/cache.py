@@ -1,4 +1,4 @@
-"""``emotag cache``: the features that were computed once, and how to forget them."""
+"""``emotag cache``: what was computed once, and how to forget it."""
 
 import typer
 
@@ -15,8 +15,9 @@ app = typer.Typer(
 def cache(context: typer.Context) -> None:
     """Show how full the cache is, or empty it.
 
-    The features of a photo are computed once and kept there. EMOTAG_CACHE names
-    another folder for it, EMOTAG_CACHE_LIMIT another limit, in MiB.
+    The features of a photo are computed once and kept there, and so are the
+    resized pixels that a network is trained on. EMOTAG_CACHE names another folder
+    for it; EMOTAG_CACHE_LIMIT and EMOTAG_PIXEL_LIMIT other limits, in MiB.
 
     Example: emotag cache
     """
@@ -28,8 +29,10 @@ def cache(context: typer.Context) -> None:
     state = cache_state()
     results.print(f"folder    {safe(state.folder)}")
     results.print(f"features  {state.entries} photos, {state.size / 2**20:.1f} MiB")
+    results.print(f"pixels    {state.photos} photos, {state.pixels / 2**20:.1f} MiB")
     results.print(f"networks  {state.networks / 2**20:.1f} MiB")
-    results.print(f"limit     {state.limit / 2**20:.0f} MiB of features")
+    limits = f"{state.limit / 2**20:.0f} MiB of features, {state.pixel_limit / 2**20:.0f} of pixels"
+    results.print(f"limit     {limits}")
 
 
 @app.command()

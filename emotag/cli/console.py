@@ -3,18 +3,20 @@
 import sys
 import time
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 from rich.text import Text
 
@@ -22,6 +24,7 @@ from emotag.tagging.rows import path_text
 
 __all__ = [
     "Advance",
+    "download_bar",
     "notes",
     "person_reads_notes",
     "person_reads_results",
@@ -140,6 +143,29 @@ def progress_bar(what: str, total: int, *, quiet: bool = False) -> Iterator[Adva
         )
         with Progress(*columns, console=notes, transient=True) as bar:
             yield Advance(what, total, bar)
+
+
+@contextmanager
+def download_bar(
+    what: str, total: int | None, *, quiet: bool = False
+) -> Iterator[Callable[[int, int | None], None]]:
+    """Show how far a download is while the body runs; it is told bytes so far, and in all."""
+    if quiet:
+        yield lambda done, total: None  # noqa: ARG005
+    elif not person_reads_notes():
+        notes.print(f"{what}: fetching …")
+        yield lambda done, total: None  # noqa: ARG005
+    else:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(binary_units=True),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=notes, transient=True) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -22,6 +22,24 @@ def fit(
             "--model", "-m", metavar="NAME", help="What to fit; emotag models lists them."
         ),
     ] = "lite0",
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            "--backbone",
+            metavar="NAME",
+            help="Network for linear or svm, also timm:NAME, clip:ARCH/TAG or onnx:FILE.",
+            show_default="the model's own",
+        ),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--weights",
+            metavar="FILE",
+            help="The network's weights.",
+            show_default="as emotag models says",
+        ),
+    ] = None,
     out: Annotated[
         str | None,
         typer.Option(
@@ -69,9 +87,11 @@ def fit(
 
     Example: emotag fit ./data --out ./models/mine
     """
+    from emotag.backbones.registry import find_backbone
     from emotag.bundle.folder import refuse_target
     from emotag.cli import fit_output
     from emotag.cli.console import progress_bar, stage
+    from emotag.cli.weights import fetch_weights
     from emotag.dataset import load_dataset, split_dataset
     from emotag.emotions import LabelSet, read_label_file
     from emotag.errors import require_training
@@ -79,8 +99,9 @@ def fit(
 
     # All that can be refused is refused before the long work, and before torch is loaded.
     require_training("emotag fit")
-    find_recipe(model)
-    folder = out or f"models/{model}"
+    recipe = find_recipe(model, backbone)
+    find_backbone(recipe.backbone, weights)
+    folder = out or f"models/{recipe.name}"
     refuse_target(folder, force=force)
     labels_said = read_label_file(label_file) if label_file else None
     loaded = load_dataset(
@@ -102,14 +123,15 @@ def fit(
     )
     from emotag.models.saving import facts_of_fit, save_model
 
-    estimator = make_model(model, random_state=seed)
+    estimator = make_model(model, backbone=backbone, weights=weights, random_state=seed)
+    fetch_weights(recipe.backbone, weights, quiet=quiet)
     refuse_few(train.labels, train.groups)
     paths = loaded.labelled.paths.tolist()
     with progress_bar("Features", len(paths), quiet=quiet) as advance:
         failures = compute_features(estimator, paths, advance)
     train, test = without_failures(train, failures), without_failures(test, failures)
     fit_output.print_data(loaded, train, test, failures, label_set)
-    with stage(f"Fitting {model}", quiet=quiet):
+    with stage(f"Fitting {recipe.name}", quiet=quiet):
         fit_model(estimator, train.paths, train.labels, train.groups, seed=seed)
     with stage("Judging", quiet=quiet):
         report = evaluate(
@@ -121,7 +143,7 @@ def fit(
         fitted_on = without_failures(loaded.labelled, failures)
         with stage("Fitting once more, on all photos", quiet=quiet):
             fit_model(estimator, fitted_on.paths, fitted_on.labels, fitted_on.groups, seed=seed)
-    facts = facts_of_fit(folder, model, fitted_on, test, report.to_dict(), refit=refit)
+    facts = facts_of_fit(folder, recipe.name, fitted_on, test, report.to_dict(), refit=refit)
     with stage("Saving", quiet=quiet):
         save_model(
             estimator,

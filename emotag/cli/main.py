@@ -48,7 +48,7 @@ app = typer.Typer(
 app.command("tag")(tag.tag)
 app.command("demo")(demo.demo)
 app.command("fit")(fit.fit)
-app.command("models")(models.models)
+app.add_typer(models.app, name="models")
 app.add_typer(cache.app, name="cache")
 
 

@@ -1,31 +1,87 @@
-"""``emotag models``: what can be fitted, and what is at hand."""
+"""``emotag models``: what can be fitted, on which networks, and what is at hand."""
 
-__all__ = ["models"]
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from emotag.backbones.backbone import Backbone
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
-def models() -> None:
-    """List the models to fit and to tag with.
+@app.callback()
+def models(context: typer.Context) -> None:
+    """List the models to fit and to tag with, and the networks they stand on.
 
     To tag with are the one that ships with emotag, and those under ./models.
 
     Example: emotag models
     """
+    if context.invoked_subcommand is not None:
+        return
+    from emotag.backbones.registry import BACKBONES, PREFIXES
     from emotag.bundle.finding import bundles_at_hand
     from emotag.cli.console import results, safe
     from emotag.errors import missing_training
-    from emotag.models.catalogue import RECIPES
+    from emotag.models.catalogue import FAMILIES, RECIPES
 
     results.print("To fit, with emotag fit --model NAME:", style="bold")
     for recipe in RECIPES.values():
-        results.print(f"  {recipe.name:10}  {recipe.describe()}")
+        results.print(f"  {recipe.name:10}  {recipe.summary}")
+    families = " or ".join(FAMILIES)
+    results.print(f"  {families} with --backbone NAME: the same on any network below")
     if hint := missing_training("Fitting"):
         results.print(f"  {hint}")
+    results.print("\nNetworks, fetched by emotag models get NAME:", style="bold")
+    for backbone in BACKBONES.values():
+        results.print(f"  {backbone.name:10}  {_describe_backbone(backbone)}")
+    for form, _ in PREFIXES.values():
+        results.print(f"  {form:13}  {_FORMS[form]}")
     results.print("\nTo tag with, by emotag tag --model NAME:", style="bold")
     for name, folder in bundles_at_hand().items():
-        results.print(f"  {safe(name):10}  {_describe(folder)}")
+        results.print(f"  {safe(name):10}  {_describe_bundle(folder)}")
 
 
-def _describe(folder: str) -> str:
+_FORMS = {
+    "timm:NAME": "any network of timm, from the Hugging Face Hub",
+    "clip:ARCH/TAG": "the image tower of any network of open_clip, from the Hugging Face Hub",
+    "onnx:FILE": "a network of your own; FILE.json beside it says how photos are prepared",
+}
+
+
+@app.command()
+def get(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="As emotag models lists them.")],
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Fetch the weights of a network, and check them.
+
+    A download that was cut off goes on from where it stopped.
+
+    Example: emotag models get vgg16
+    """
+    from emotag.cli.console import results, safe
+    from emotag.cli.weights import fetch_weights
+
+    path = fetch_weights(name, quiet=quiet)
+    results.print(f"The weights of {safe(name)} are in {safe(path)}.")
+
+
+def _describe_backbone(backbone: "Backbone") -> str:
+    weights = backbone.weights
+    state = "at hand" if weights.at_hand else "to be fetched"
+    size = "size not known" if weights.size is None else f"{weights.size / 2**20:.0f} MiB"
+    return f"{backbone.title} ({weights.source}; {weights.licence}; {size}, {state})"
+
+
+def _describe_bundle(folder: str) -> str:
     from emotag.bundle.folder import open_bundle
     from emotag.cli.console import safe
     from emotag.errors import BundleError

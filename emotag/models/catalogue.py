@@ -1,52 +1,104 @@
 """The recipes by name; listing them loads neither torch nor scikit-learn."""
 
+import re
 from dataclasses import dataclass
 
-from emotag.backbones.registry import BACKBONES
 from emotag.errors import ModelError, unknown_name
 
-__all__ = ["RECIPES", "Recipe", "find_recipe"]
+__all__ = ["FAMILIES", "RECIPES", "Family", "Recipe", "find_recipe"]
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A model by name.
+class Family:
+    """A kind of estimator, to be put on any backbone.
 
     Attributes
     ----------
     name : str
         As in ``emotag fit --model NAME``.
-    backbone : str
-        The network it stands on.
     summary : str
         What it is, in a line.
+    backbone : str
+        What it stands on where none is named.
     """
 
     name: str
-    backbone: str
     summary: str
-
-    def describe(self) -> str:
-        """Return what a person wants to know before fitting it, in a line."""
-        backbone = BACKBONES[self.backbone]
-        state = "at hand" if backbone.at_hand else "missing"
-        size = f"{backbone.size / 2**20:.0f} MiB"
-        return f"{self.summary} ({backbone.source}; {backbone.licence}; {size}, {state})"
+    backbone: str
 
 
-RECIPES: dict[str, Recipe] = {
-    "lite0": Recipe("lite0", "lite0", "logistic regression on EfficientNet-Lite0 features"),
+@dataclass(frozen=True)
+class Recipe:
+    """A family on a backbone.
+
+    Attributes
+    ----------
+    name : str
+        What the model is called where no other name is given.
+    family : Family
+        The kind of estimator.
+    backbone : str
+        The network it stands on.
+    """
+
+    name: str
+    family: Family
+    backbone: str
+
+    @property
+    def summary(self) -> str:
+        """What it is, in a line."""
+        return f"{self.family.summary} on features of {self.backbone}"
+
+
+FAMILIES: dict[str, Family] = {
+    family.name: family
+    for family in (
+        Family("linear", "logistic regression, balanced and calibrated", "lite0"),
+        Family("svm", "one-vs-rest linear support vector machines, calibrated", "vgg16"),
+    )
 }
 
+RECIPES: dict[str, Recipe] = {
+    "lite0": Recipe("lite0", FAMILIES["linear"], "lite0"),
+    "svm": Recipe("svm", FAMILIES["svm"], "vgg16"),
+}
+"""Short names for pairs."""
 
-def find_recipe(name: str) -> Recipe:
+
+def find_recipe(name: str, backbone: str | None = None) -> Recipe:
     """Return the recipe of a name.
+
+    Parameters
+    ----------
+    name : str
+        In `RECIPES` or `FAMILIES`.
+    backbone : str, optional
+        The network of a family; a short name has its own.
 
     Raises
     ------
     ModelError
-        There is none; the message names the choices and the nearest.
+        There is none, and the message names the choices and the nearest; or a
+        backbone was named for a name that has its own.
     """
-    if isinstance(name, str) and name in RECIPES:
+    known = {**FAMILIES, **RECIPES}
+    if not isinstance(name, str) or name not in known:
+        raise ModelError(unknown_name("model", name, known))
+    if name in FAMILIES and backbone is not None:
+        family = FAMILIES[name]
+        return Recipe(f"{name}-{_plain(backbone)}", family, backbone)
+    if backbone is not None and backbone != RECIPES[name].backbone:
+        raise ModelError(
+            f"The model {name!r} stands on {RECIPES[name].backbone} and takes no other backbone; "
+            f"choose from {', '.join(FAMILIES)} to name one."
+        )
+    if name in RECIPES:
         return RECIPES[name]
-    raise ModelError(unknown_name("model", name, RECIPES))
+    return Recipe(name, FAMILIES[name], FAMILIES[name].backbone)
+
+
+def _plain(backbone: str) -> str:
+    """Return a backbone's name as the name of a folder."""
+    last = backbone.replace("\\", "/").rpartition("/")[2] if "onnx:" in backbone else backbone
+    return re.sub(r"[^\w.-]+", "-", last).strip("-.") or "backbone"

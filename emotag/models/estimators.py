@@ -48,9 +48,12 @@ _TRUSTED_TYPES = frozenset(
         "sklearn.decomposition._pca.PCA",
         "sklearn.linear_model._logistic.LogisticRegression",
         "sklearn.model_selection._split.StratifiedKFold",
+        "sklearn.multiclass.OneVsRestClassifier",
         "sklearn.pipeline.Pipeline",
         "sklearn.preprocessing._data.Normalizer",
         "sklearn.preprocessing._data.StandardScaler",
+        "sklearn.preprocessing._label.LabelBinarizer",
+        "sklearn.svm._classes.LinearSVC",
     }
 )
 

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
+from sklearn.svm import LinearSVC
 from torch import nn
 
 from emotag.errors import ModelError
@@ -41,8 +43,9 @@ def to_torch(classifier: Any, labels: tuple[str, ...]) -> nn.Sequential:
     Parameters
     ----------
     classifier : estimator
-        Fitted; built of StandardScaler, Normalizer, PCA, LogisticRegression
-        and a temperature-scaled CalibratedClassifierCV.
+        Fitted; built of StandardScaler, Normalizer, PCA, LogisticRegression,
+        LinearSVC, OneVsRestClassifier of the latter, and a temperature-scaled
+        CalibratedClassifierCV.
     labels : tuple of str
         The order of the logits.
 
@@ -124,6 +127,10 @@ def _convert(step: Any) -> _Affine | None:
         return _project(step)
     if isinstance(step, LogisticRegression):
         return _logits(step)
+    if isinstance(step, LinearSVC):
+        return _logits(step)
+    if isinstance(step, OneVsRestClassifier):
+        return _one_vs_rest(step)
     if isinstance(step, _Affine):
         return step
     raise ModelError(f"{type(step).__name__} cannot be exported.")
@@ -146,9 +153,23 @@ def _project(pca: PCA) -> _Affine:
     return _Affine(weight, -weight @ pca.mean_)
 
 
-def _logits(classifier: LogisticRegression) -> _Affine:
-    weight, bias = classifier.coef_, classifier.intercept_
-    if len(classifier.classes_) == 2:
+def _one_vs_rest(classifier: OneVsRestClassifier) -> _Affine:
+    """Return the scores of one linear machine a class as logits."""
+    machines = classifier.estimators_
+    if not all(isinstance(machine, LinearSVC) for machine in machines):
+        raise ModelError("OneVsRestClassifier can be exported of LinearSVC only.")
+    weight = np.concatenate([machine.coef_ for machine in machines])
+    bias = np.concatenate([np.atleast_1d(machine.intercept_) for machine in machines])
+    return _as_logits(weight, bias, len(classifier.classes_))
+
+
+def _logits(classifier: LogisticRegression | LinearSVC) -> _Affine:
+    weight, bias = classifier.coef_, np.atleast_1d(classifier.intercept_)
+    return _as_logits(weight, bias, len(classifier.classes_))
+
+
+def _as_logits(weight: Array, bias: Array, n_classes: int) -> _Affine:
+    if n_classes == 2:
         # One score x for two classes: the softmax of (-x/2, x/2) is its sigmoid.
         return _Affine(np.concatenate([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2)
     return _Affine(weight, bias)

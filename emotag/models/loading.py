@@ -1,12 +1,13 @@
 """Bundles read back as estimators and as torch networks; no pickle anywhere."""
 
 import os
+from typing import Any
 
 import safetensors
 import safetensors.torch
 from sklearn.pipeline import Pipeline
 
-from emotag.backbones.registry import find_backbone, load_backbone
+from emotag.backbones.registry import find_backbone
 from emotag.bundle.config import CONFIG
 from emotag.bundle.finding import default_bundle
 from emotag.bundle.folder import Bundle, open_bundle
@@ -15,11 +16,17 @@ from emotag.features.cnn import CNNFeatures
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, load_estimator
 from emotag.models.heads import make_head
 from emotag.models.network import HEADS, PixelNetwork
+from emotag.models.trunks import load_trunk
 
 __all__ = ["load_model", "load_network"]
 
 
-def load_model(folder: str | os.PathLike[str] | None = None, target: str = "emotion") -> Pipeline:
+def load_model(
+    folder: str | os.PathLike[str] | None = None,
+    target: str = "emotion",
+    *,
+    weights: str | os.PathLike[str] | None = None,
+) -> Pipeline:
     """Load the estimator of a bundle, to predict with or to go on from.
 
     Parameters
@@ -28,6 +35,9 @@ def load_model(folder: str | os.PathLike[str] | None = None, target: str = "emot
         The bundle; by default the one that ships with emotag.
     target : {'emotion', 'sentiment'}, default='emotion'
         Which estimator; a bundle has the second where it was learnt separately.
+    weights : path-like, optional
+        A file with the backbone's weights, where the model was fitted with
+        such a one; of a backbone ``onnx:FILE``, that file.
 
     Returns
     -------
@@ -50,7 +60,7 @@ def load_model(folder: str | os.PathLike[str] | None = None, target: str = "emot
         raise BundleError(f"target={target!r}; choose from {', '.join(ESTIMATOR_FILES)}.")
     labels = bundle.config.label_set.names if target == "emotion" else SENTIMENT_LABELS
     content = bundle.read(ESTIMATOR_FILES[target])
-    features = _features(bundle)
+    features = _features(bundle, weights)
     try:
         classifier = load_estimator(content, labels, len(features.get_feature_names_out()))
     except BundleError as error:
@@ -58,20 +68,29 @@ def load_model(folder: str | os.PathLike[str] | None = None, target: str = "emot
     return Pipeline([("features", features), ("classify", classifier)])
 
 
-def load_network(bundle: Bundle) -> PixelNetwork:
+def load_network(
+    bundle: Bundle, weights: str | os.PathLike[str] | None = None
+) -> PixelNetwork:
     """Return the torch network of a bundle, rebuilt from its own weights.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        Opened.
+    weights : path-like, optional
+        As in `load_model`.
 
     Raises
     ------
     BundleError
         The weights do not fit the config.
     """
-    features = _features(bundle)
+    features = _features(bundle, weights)
     try:
         given = safetensors.torch.load(bundle.read(HEADS))
     except safetensors.SafetensorError as error:
         raise BundleError(f"The model {bundle.folder} is refused: {HEADS}: {error}.") from error
-    backbone = find_backbone(features.backbone)
+    backbone = find_backbone(features.backbone, features.weights)
     size = backbone.layers[backbone.choose_layer(features.layer)]
     labels = {"emotion": len(bundle.config.label_set)}
     if bundle.config.learnt_sentiment:
@@ -90,20 +109,16 @@ def load_network(bundle: Bundle) -> PixelNetwork:
         except RuntimeError as error:
             raise BundleError(f"The weights of {bundle.folder} do not fit its config.") from error
         heads[name] = head
-    network = load_backbone(features.backbone, features.layer)
-    return PixelNetwork(backbone.preprocess, network, **heads).eval()
+    return PixelNetwork(backbone.preprocess, load_trunk(features), **heads).eval()
 
 
-def _features(bundle: Bundle) -> CNNFeatures:
+def _features(bundle: Bundle, weights: str | os.PathLike[str] | None = None) -> CNNFeatures:
     description = bundle.config.estimator.get("features")
     try:
         if not isinstance(description, dict) or description["class"] != "CNNFeatures":
             raise ModelError("its features are not known to this emotag")
-        features = CNNFeatures(description["backbone"], layer=description["layer"])
-        backbone = find_backbone(features.backbone)
-        backbone.choose_layer(features.layer)
-        if description["weights_sha256"] != backbone.sha256:
-            raise ModelError(f"it was made with other weights of {backbone.name}")
+        features = _described(description, weights)
+        _refuse_other_weights(features, description["weights_sha256"])
     except KeyError as error:
         raise BundleError(
             f"The model {bundle.folder} is refused: {CONFIG} lacks {error}."
@@ -112,3 +127,31 @@ def _features(bundle: Bundle) -> CNNFeatures:
         reason = str(error).removesuffix(".")
         raise BundleError(f"The model {bundle.folder} is refused: {reason}.") from error
     return features
+
+
+def _described(
+    description: dict[str, Any], weights: str | os.PathLike[str] | None
+) -> CNNFeatures:
+    name = description["backbone"]
+    if isinstance(name, str) and name.startswith("onnx:"):
+        # a stranger's model may not say which file of this machine is read
+        if weights is None:
+            raise ModelError(f"it needs the network {name}; name its file: weights=FILE")
+        name, weights = f"onnx:{os.fspath(weights)}", None
+    mirror = description.get("mirror", False) is True
+    features = CNNFeatures(name, layer=description["layer"], mirror=mirror, weights=weights)
+    find_backbone(name, weights).choose_layer(features.layer)
+    return features
+
+
+def _refuse_other_weights(features: CNNFeatures, expected: Any) -> None:
+    backbone = find_backbone(features.backbone, features.weights)
+    if not backbone.at_hand:
+        raise ModelError(
+            f"the weights of {backbone.name} are not here; "
+            f"type: emotag models get {backbone.name}"
+        )
+    if backbone.weights.identity() != expected:
+        raise ModelError(
+            f"it was made with other weights of {backbone.name}; weights=FILE names another file"
+        )

@@ -8,7 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from emotag.backbones.onnx_module import OnnxModule
 from emotag.backbones.runtime import export_onnx
+from emotag.models.wrapping import wrap_network
 from emotag.photos.preprocess import Preprocess
 
 __all__ = ["HEADS", "PixelNetwork", "export_network", "halve_weights"]
@@ -69,9 +71,16 @@ class PixelNetwork(nn.Module):
             Of the emotions and, where it is learnt, of the sentiment
             (negative, positive).
         """
+        return self.judge(self.backbone(self.normalise(pixels)).flatten(1))
+
+    def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return pixels as the backbone takes them."""
         if self.reverse_channels:
             pixels = pixels.flip(1)
-        features = self.backbone((pixels - self.mean) / self.std).flatten(1)
+        return (pixels - self.mean) / self.std
+
+    def judge(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return the probabilities for features of shape (n_photos, n_features)."""
         heads = [self.emotion] if self.sentiment is None else [self.emotion, self.sentiment]
         return tuple(torch.softmax(head(features), dim=1) for head in heads)
 
@@ -80,6 +89,28 @@ class PixelNetwork(nn.Module):
         planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), dtype=np.float32)
         with torch.inference_mode():
             return [output.numpy() for output in self(torch.from_numpy(planes))]
+
+
+class _Normalise(nn.Module):
+    """What a network does before its backbone."""
+
+    def __init__(self, network: PixelNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return self.network.normalise(pixels)
+
+
+class _Judge(nn.Module):
+    """What a network does after its backbone."""
+
+    def __init__(self, network: PixelNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return self.network.judge(features)
 
 
 def export_network(network: PixelNetwork, size: int) -> bytes:
@@ -98,6 +129,8 @@ def export_network(network: PixelNetwork, size: int) -> bytes:
         Input ``pixels``; outputs ``emotion`` and, where it is learnt, ``sentiment``.
     """
     outputs = ["emotion"] if network.sentiment is None else ["emotion", "sentiment"]
+    if isinstance(network.backbone, OnnxModule):
+        return wrap_network(network.backbone, _Normalise(network), _Judge(network), size, outputs)
     return export_onnx(network, size, input_name="pixels", output_names=outputs)
 
 

@@ -1,5 +1,6 @@
 """Models by name: each an ordinary scikit-learn estimator on paths of photos."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -9,8 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
 
 from emotag.dataset import Dataset
 from emotag.errors import DataError, PhotoError
@@ -32,29 +35,52 @@ _BETA_STEP = 0.9
 _LEAST_BETA = 1e-6
 
 
-def make_model(name: str = "lite0", *, random_state: int | None = None) -> Pipeline:
+def make_model(
+    name: str = "lite0",
+    *,
+    backbone: str | None = None,
+    layer: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    calibrated: bool = True,
+    random_state: int | None = None,
+) -> Pipeline:
     """Make a model by name, not yet fitted.
 
     Parameters
     ----------
     name : str, default='lite0'
-        The recipe; ``emotag models`` lists them.
+        The recipe; ``emotag models`` lists them. ``'svm'`` is the paper's
+        first system: fc7 of VGG16, and a linear support vector machine for
+        each label against the others.
+    backbone : str, optional
+        The network on which ``'linear'`` or ``'svm'`` shall stand; by default
+        the recipe's own.
+    layer : str, optional
+        Of the backbone; by default its own choice.
+    weights : path-like, optional
+        A file with the backbone's weights.
+    calibrated : bool, default=True
+        Whether the probabilities are calibrated. Without, ``'svm'`` gives
+        scores only, by ``decision_function``.
     random_state : int, optional
-        Makes the folds of the calibration repeatable.
+        Makes the folds of the calibration, and the machines, repeatable.
 
     Returns
     -------
     sklearn.pipeline.Pipeline
-        A classifier from paths of photos to labels, with calibrated
-        probabilities. Its steps are ``features`` and ``classify``.
+        A classifier from paths of photos to labels. Its steps are
+        ``features`` and ``classify``.
 
     Raises
     ------
     ModelError
-        There is no such recipe; the message names the choices.
+        There is no such recipe or backbone; the message names the choices.
 
     References
     ----------
+    Gajarla & Gupta, "Emotion Detection and Sentiment Analysis of Images",
+    Georgia Tech, 2015, for the support vector machines on fc7.
+
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, for
     the temperature: one number that leaves the most probable label as it is.
 
@@ -63,16 +89,35 @@ def make_model(name: str = "lite0", *, random_state: int | None = None) -> Pipel
     >>> from emotag import make_model
     >>> make_model("lite0").set_params(features__batch_size=16).steps[0]
     ('features', CNNFeatures(batch_size=16))
+    >>> model = make_model("svm", backbone="lite0", calibrated=False)
+    >>> model.named_steps["classify"].steps[-1][1]
+    OneVsRestClassifier(estimator=LinearSVC(C=0.001, class_weight='balanced'))
     """
-    recipe = find_recipe(name)
-    head = make_pipeline(
-        StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000)
-    )
-    folds = StratifiedKFold(CALIBRATION_FOLDS, shuffle=True, random_state=random_state)
-    # One temperature for one head: sigmoid would change the most probable label,
-    # and an ensemble would make as many heads as folds.
-    calibrated = CalibratedClassifierCV(head, method="temperature", ensemble=False, cv=folds)
-    return Pipeline([("features", CNNFeatures(recipe.backbone)), ("classify", calibrated)])
+    recipe = find_recipe(name, backbone)
+    features = CNNFeatures(recipe.backbone, layer=layer, weights=weights)
+    head = make_pipeline(StandardScaler(), _HEADS[recipe.family.name](random_state))
+    if calibrated:
+        folds = StratifiedKFold(CALIBRATION_FOLDS, shuffle=True, random_state=random_state)
+        # One temperature for one head: sigmoid would change the most probable label,
+        # and an ensemble would make as many heads as folds.
+        head = CalibratedClassifierCV(head, method="temperature", ensemble=False, cv=folds)
+    return Pipeline([("features", features), ("classify", head)])
+
+
+def _logistic_regression(_: int | None) -> LogisticRegression:
+    return LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000)
+
+
+def _one_vs_all(random_state: int | None) -> OneVsRestClassifier:
+    # scaled features are thousands, so a margin of this C already tells most photos apart
+    machine = LinearSVC(C=0.001, class_weight="balanced", random_state=random_state)
+    return OneVsRestClassifier(machine)
+
+
+_HEADS: dict[str, Callable[[int | None], Any]] = {
+    "linear": _logistic_regression,
+    "svm": _one_vs_all,
+}
 
 
 def compute_features(

@@ -12,7 +12,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 
 import emotag
-from emotag.backbones.registry import find_backbone, load_backbone
+from emotag.backbones.registry import find_backbone, shown_name
 from emotag.bundle.config import CONFIG, NETWORK, BundleConfig
 from emotag.bundle.folder import Bundle, open_bundle, refuse_target
 from emotag.dataset import Dataset
@@ -23,12 +23,16 @@ from emotag.models.cards import model_card
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, dump_estimator
 from emotag.models.heads import to_torch
 from emotag.models.network import HEADS, PixelNetwork, export_network, halve_weights
+from emotag.models.trunks import load_trunk
 from emotag.models.parity import check_parity, some_readable
 from emotag.storage import replace_folder
 
 __all__ = ["ModelFacts", "facts_of_fit", "save_model"]
 
 CARD = "README.md"
+
+# What decides which features CNNFeatures gives.
+_SHARED = ("backbone", "weights", "layer", "mirror")
 
 
 @dataclass(frozen=True)
@@ -172,7 +176,7 @@ def save_model(
     label_set = label_set or LabelSet.from_names(model.classes_.tolist())
     sentiment = None if sentiment_model is None else _taken_apart(sentiment_model)[1]
     _refuse_other_features(features, sentiment_model)
-    preprocess = find_backbone(features.backbone).preprocess
+    preprocess = find_backbone(features.backbone, features.weights).preprocess
     readable = some_readable(photos, preprocess)
     network, heads = _assemble(features, classifier, sentiment, label_set)
     onnx_model = export_network(network, preprocess.size)
@@ -208,6 +212,12 @@ def _taken_apart(model: Pipeline) -> tuple[CNNFeatures, Pipeline]:
         )
     if not hasattr(model, "classes_"):
         raise ModelError("The model is not fitted, so there is nothing to save.")
+    if not hasattr(model, "predict_proba"):
+        raise ModelError(
+            f"{type(model.steps[-1][1]).__name__} gives scores and no probabilities, which a bundle "
+            "needs; calibrate it: make_model('svm') does, or CalibratedClassifierCV with "
+            "method='temperature' and ensemble=False."
+        )
     classifier = model[1:] if len(model.steps) > 2 else model.steps[1][1]
     return model.steps[0][1], classifier
 
@@ -216,8 +226,10 @@ def _refuse_other_features(features: CNNFeatures, other: Pipeline | None) -> Non
     if other is None:
         return
     theirs = other.steps[0][1]
-    if (theirs.backbone, theirs.layer) != (features.backbone, features.layer):
-        raise ModelError("The models of emotion and of sentiment must share backbone and layer.")
+    if any(getattr(theirs, name) != getattr(features, name) for name in _SHARED):
+        raise ModelError(
+            "The models of emotion and of sentiment must share backbone, weights, layer and mirror."
+        )
 
 
 def _assemble(
@@ -227,9 +239,8 @@ def _assemble(
     heads = {"emotion": to_torch(classifier, label_set.names)}
     if sentiment is not None:
         heads["sentiment"] = to_torch(sentiment, SENTIMENT_LABELS)
-    backbone = load_backbone(features.backbone, features.layer)
-    preprocess = find_backbone(features.backbone).preprocess
-    network = PixelNetwork(preprocess, backbone, **heads).eval()
+    preprocess = find_backbone(features.backbone, features.weights).preprocess
+    network = PixelNetwork(preprocess, load_trunk(features), **heads).eval()
     weights = {
         f"{name}.{key}": value.contiguous()
         for name, head in heads.items()
@@ -241,11 +252,12 @@ def _assemble(
 def _config(
     features: CNNFeatures, label_set: LabelSet, facts: ModelFacts, *, learnt_sentiment: bool
 ) -> BundleConfig:
-    backbone = find_backbone(features.backbone)
+    backbone = find_backbone(features.backbone, features.weights)
+    name = shown_name(backbone.name)
     config = BundleConfig(
         name=facts.name,
         recipe=facts.recipe,
-        backbone=backbone.name,
+        backbone=name,
         label_set=label_set,
         preprocess=backbone.preprocess,
         learnt_sentiment=learnt_sentiment,
@@ -253,9 +265,10 @@ def _config(
         estimator={
             "features": {
                 "class": "CNNFeatures",
-                "backbone": backbone.name,
+                "backbone": name,
                 "layer": backbone.choose_layer(features.layer),
-                "weights_sha256": backbone.sha256,
+                "mirror": features.mirror,
+                "weights_sha256": backbone.weights.identity(),
             }
         },
         data=facts.data,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from timm.data import create_transform, resolve_model_data_config
 
-from emotag.backbones import lite0
+from emotag.backbones.lite0 import LITE0
 from emotag.backbones.registry import load_backbone
 from emotag.errors import WeightsError
 from emotag.photos.decoding import decode_photo
@@ -41,7 +41,7 @@ def reference() -> torch.nn.Module:
     blocks = [
         f"blocks.{i}.{j}" for i, stage in enumerate(network.blocks) for j in range(len(stage))
     ]
-    given = torch.load(lite0.weights_file(), weights_only=True)
+    given = torch.load(LITE0.weights.fetch(), weights_only=True)
     state = {}
     for name, tensor in given.items():
         parts = name.split(".")
@@ -57,8 +57,8 @@ def reference() -> torch.nn.Module:
 
 
 def normalised(path: str) -> torch.Tensor:
-    pixels = decode_photo(path, lite0.PREPROCESS).pixels[np.newaxis]
-    return torch.from_numpy(lite0.PREPROCESS.normalise(pixels))
+    pixels = decode_photo(path, LITE0.preprocess).pixels[np.newaxis]
+    return torch.from_numpy(LITE0.preprocess.normalise(pixels))
 
 
 def cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
@@ -75,8 +75,8 @@ def test_features_are_those_of_timms_network(
         expected = reference.forward_head(reference.forward_features(pixels), pre_logits=True)
         torch.testing.assert_close(pool(pixels), expected, rtol=1e-5, atol=1e-5)
         torch.testing.assert_close(logits(pixels), reference(pixels), rtol=1e-5, atol=1e-5)
-        assert pool(pixels).shape == (1, lite0.LAYERS["pool"])
-        assert logits(pixels).shape == (1, lite0.LAYERS["logits"])
+        assert pool(pixels).shape == (1, LITE0.layers["pool"])
+        assert logits(pixels).shape == (1, LITE0.layers["logits"])
 
 
 @torch.inference_mode()
@@ -105,5 +105,5 @@ def test_tensors_of_another_network(tmp_path: Path) -> None:
     path = tmp_path / "other.pt"
     torch.save(timm.create_model("mobilenetv2_035").state_dict(), path)
     with pytest.raises(WeightsError) as caught:
-        lite0.build(str(path), "pool")
+        LITE0.build(str(path), "pool")
     assert str(caught.value) == f"{path} does not hold the tensors of EfficientNet-Lite0."

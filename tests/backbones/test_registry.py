@@ -1,6 +1,5 @@
 """The backbones by name: what is refused, and what the message says."""
 
-import dataclasses
 import os
 import sys
 from pathlib import Path
@@ -17,20 +16,31 @@ def test_every_backbone_is_whole() -> None:
     for name, backbone in BACKBONES.items():
         assert backbone.name == name
         assert backbone.default_layer in backbone.layers
-        assert backbone.at_hand
-        assert backbone.size == os.path.getsize(backbone.weights_file())
-        assert backbone.licence
-        assert backbone.source
+        assert backbone.weights.licence
+        assert backbone.weights.source
+        assert backbone.weights.identity()
+    lite0 = BACKBONES["lite0"]
+    assert lite0.at_hand
+    assert lite0.weights.size == os.path.getsize(lite0.weights.fetch())
 
 
 @pytest.mark.parametrize(
     ("name", "hint"),
-    [("lite1", " Did you mean 'lite0'?"), ("vgg16", ""), (None, ""), (["cnn"], ""), (0, "")],
+    [
+        ("lite1", " Did you mean 'lite0'?"),
+        ("vgg61", " Did you mean 'vgg16'?"),
+        ("timm:", " Did you mean 'timm:NAME'?"),
+        ("hub:resnet", ""),
+        (None, ""),
+        (["cnn"], ""),
+        (0, ""),
+    ],
 )
 def test_unknown_backbone(name: str, hint: str) -> None:
     with pytest.raises(ModelError) as caught:
         find_backbone(name)
-    assert str(caught.value) == f"Unknown backbone {name!r}; choose from lite0.{hint}"
+    choices = "lite0, vgg16, places205, resnet50, timm:NAME, clip:ARCH/TAG, onnx:FILE"
+    assert str(caught.value) == f"Unknown backbone {name!r}; choose from {choices}.{hint}"
 
 
 @pytest.mark.parametrize("layer", ["fc7", "", 3, ["pool"]])
@@ -57,15 +67,15 @@ def test_loaded_networks_are_frozen_and_in_evaluation_mode(tmp_path: Path) -> No
 
 def test_altered_weights(tmp_path: Path) -> None:
     backbone = tiny_backbone(tmp_path)
-    path = Path(backbone.weights_file())
+    path = Path(backbone.weights.fetch())
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
     with registered(backbone), pytest.raises(WeightsError) as caught:
         load_backbone("tiny")
-    start = f"{path} is not the weights of tiny: its SHA-256 is "
+    start = f"{path} is damaged, or not the file that was meant: its sha256 is "
     assert str(caught.value).startswith(start)
-    assert str(caught.value).endswith(f", not {backbone.sha256}.")
+    assert f", not {backbone.weights.identity()}. " in str(caught.value)
 
 
 def test_other_weights_are_never_loaded(tmp_path: Path) -> None:
@@ -78,20 +88,22 @@ def test_other_weights_are_never_loaded(tmp_path: Path) -> None:
 
     path = tmp_path / "stranger.pt"
     torch.save({"weight": Exploit()}, path)
-    backbone = dataclasses.replace(tiny_backbone(tmp_path), weights_file=lambda: str(path))
-    with registered(backbone), pytest.raises(WeightsError, match="is not the weights of tiny"):
-        load_backbone("tiny")
+    with registered(tiny_backbone(tmp_path)):
+        assert find_backbone("tiny", path).at_hand
+    with pytest.raises(WeightsError, match="holds no weights that can be read"):
+        load_backbone("resnet50", weights=path)
     assert not canary.exists()
 
 
 def test_missing_weights(tmp_path: Path) -> None:
     backbone = tiny_backbone(tmp_path)
-    os.remove(backbone.weights_file())
+    path = backbone.weights.fetch()
+    os.remove(path)
     with registered(backbone), pytest.raises(WeightsError) as caught:
         load_backbone("tiny")
     assert str(caught.value) == (
-        f"The weights of tiny cannot be read: {backbone.weights_file()} "
-        "(No such file or directory); type: pip install --force-reinstall torch"
+        f"The weights cannot be read: {path} is missing; "
+        "type: pip install --force-reinstall torch"
     )
 
 

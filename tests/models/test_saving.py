@@ -32,7 +32,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 
-from emotag.backbones.registry import Backbone
+from emotag.backbones.backbone import Backbone
 from emotag.bundle.finding import default_bundle
 from emotag.bundle.folder import Bundle, open_bundle
 from emotag.dataset import Dataset
@@ -239,10 +239,11 @@ class TestRoundTrip:
 
     def test_weights_too_large_for_16_bits_stay_whole(self, tmp_path: Path, photos: Photos) -> None:
         backbone = tiny_backbone(tmp_path, "large")
-        state = torch.load(backbone.weights_file(), weights_only=True)
-        torch.save({key: 1e7 * value for key, value in state.items()}, backbone.weights_file())
-        digest = hashlib.sha256(Path(backbone.weights_file()).read_bytes()).hexdigest()
-        with registered(dataclasses.replace(backbone, sha256=digest)):
+        state = torch.load(backbone.weights.fetch(), weights_only=True)
+        torch.save({key: 1e7 * value for key, value in state.items()}, backbone.weights.fetch())
+        digest = hashlib.sha256(Path(backbone.weights.fetch()).read_bytes()).hexdigest()
+        weights = dataclasses.replace(backbone.weights, sha256=digest)  # type: ignore[type-var]
+        with registered(dataclasses.replace(backbone, weights=weights)):
             model = make_pipeline(CNNFeatures("large"), StandardScaler(), LogisticRegression())
             model.fit(photos.X, photos.y)
             saved = save_model(model, tmp_path / "large", photos=photos.X[:5].tolist(), half=True)
@@ -595,8 +596,8 @@ class TestStrangersConfigs:
             ({"backbone": "../../weights"}, "Unknown backbone '../../weights'; choose from "),
             ({"layer": "fc7"}, "The backbone 'tiny' has no layer 'fc7'; choose from pool."),
             ({"layer": ["pool"]}, "The backbone 'tiny' has no layer ['pool']; choose from pool."),
-            ({"weights_sha256": "0" * 64}, "it was made with other weights of tiny."),
-            ({"weights_sha256": None}, "it was made with other weights of tiny."),
+            ({"weights_sha256": "0" * 64}, "it was made with other weights of tiny; weights=FILE names another file."),
+            ({"weights_sha256": None}, "it was made with other weights of tiny; weights=FILE names another file."),
         ],
     )
     def test_features(self, copied: Path, features: Any, reason: str) -> None:

@@ -1,0 +1,1 @@
+"""Pretrained networks fine-tuned on labelled photos."""

@@ -1,0 +1,258 @@
+"""Labelled photos as a torch data set: decoded once, then cropped and mirrored at random."""
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from emotag.errors import PhotoError
+from emotag.features.pixels import PixelCache, ResizedPhoto, decode_pixels
+from emotag.models.finetuning.broken import BrokenPhotos
+from emotag.photos.preprocess import Preprocess
+
+__all__ = ["Augmentation", "Labelled", "PhotoLoader", "PhotoSet"]
+
+Batch = tuple[torch.Tensor, tuple[torch.Tensor, torch.Tensor]]
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Photos with what is known of them, in one order.
+
+    Attributes
+    ----------
+    paths : list of str
+        The files.
+    contents : list of bytes
+        SHA-256 of each.
+    classes, groups : ndarray of shape (n_photos,), int
+        Numbers of the labels, and of what keeps photos together.
+    weights : ndarray of shape (n_photos,), float
+        How much each counts.
+    """
+
+    paths: list[str]
+    contents: list[bytes]
+    classes: NDArray[np.intp]
+    groups: NDArray[np.intp]
+    weights: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, indices: NDArray[Any]) -> "Labelled":
+        """Return some of the photos, by their indices or a mask."""
+        chosen = np.arange(len(self))[indices].tolist()
+        return Labelled(
+            [self.paths[index] for index in chosen],
+            [self.contents[index] for index in chosen],
+            self.classes[chosen],
+            self.groups[chosen],
+            self.weights[chosen],
+        )
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to photos at random.
+
+    Attributes
+    ----------
+    mirror, crop : bool
+        Whether half of them are mirrored, and whether the crop is a random one.
+    """
+
+    mirror: bool
+    crop: bool
+
+
+class PhotoSet(Dataset[Batch]):
+    """Photos by index, as pixels with class and weight.
+
+    Parameters
+    ----------
+    photos : Labelled
+        The photos.
+    keys : list of bytes
+        Of their pixels in the cache.
+    preprocess : Preprocess
+        What the network sees.
+    broken : BrokenPhotos
+        Is told of photos that cannot be read.
+    augmentation : Augmentation, optional
+        None for the centre crop, as when predicting.
+    """
+
+    def __init__(
+        self,
+        photos: Labelled,
+        keys: list[bytes],
+        preprocess: Preprocess,
+        broken: BrokenPhotos,
+        augmentation: Augmentation | None = None,
+    ) -> None:
+        self.photos = photos
+        self.keys = keys
+        self.preprocess = preprocess
+        self.broken = broken
+        self.augmentation = augmentation
+        self._classes = torch.from_numpy(photos.classes.astype(np.int64))
+        self._weights = torch.from_numpy(photos.weights.astype(np.float32))
+        self._cache: tuple[int, PixelCache] | None = None
+        self.start_epoch(0)
+
+    def start_epoch(self, seed: int) -> None:
+        """Draw the order of an epoch, and each photo's crop and mirror, from a seed."""
+        rng = np.random.default_rng(seed)
+        self.order = rng.permutation(len(self))
+        # from above, from the left, and whether it is mirrored
+        self._draws = rng.random((len(self), 3))
+
+    def __len__(self) -> int:
+        return len(self.photos)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int]) -> Batch:
+        """Return a batch: pixels (n, size, size, 3), uint8, with classes and weights.
+
+        Photos that cannot be read are left out.
+        """
+        known = self._open().get([self.keys[index] for index in indices])
+        kept, pixels = [], []
+        for index in indices:
+            photo = known.get(self.keys[index])
+            if photo is None:
+                photo = self._decode(self.photos.paths[index])
+            if photo is not None:
+                kept.append(index)
+                pixels.append(self._augmented(index, photo))
+        size = self.preprocess.size
+        batch = np.stack(pixels) if pixels else np.empty((0, size, size, 3), np.uint8)
+        return torch.from_numpy(batch), (self._classes[kept], self._weights[kept])
+
+    def close(self) -> None:
+        """Close the cache."""
+        if self._cache is not None and self._cache[0] == os.getpid():
+            self._cache[1].close()
+        self._cache = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cache": None}
+
+    @property
+    def stored(self) -> Preprocess:
+        """How the pixels are kept in the cache: whole where a random crop is to come."""
+        if self.augmentation is not None and self.augmentation.crop:
+            return ResizedPhoto.of(self.preprocess)
+        return self.preprocess
+
+    def _open(self) -> PixelCache:
+        # a connection must not be used by a process that was forked meanwhile
+        if self._cache is None or self._cache[0] != os.getpid():
+            self._cache = (os.getpid(), PixelCache())
+        return self._cache[1]
+
+    def _decode(self, path: str) -> Pixels | None:
+        """Decode a photo that is not in the cache (any more)."""
+        if path in self.broken:
+            return None
+        try:
+            return decode_pixels(path, self.stored)
+        except PhotoError as error:
+            self.broken.add(error)
+            self.broken.refuse_many()
+            return None
+
+    def _augmented(self, index: int, photo: Pixels) -> Pixels:
+        if self.augmentation is None:
+            return photo
+        from_above, from_left, mirrored = self._draws[index]
+        if self.augmentation.crop:
+            size = self.preprocess.size
+            height, width, _ = photo.shape
+            top = int(from_above * (height - size + 1))
+            left = int(from_left * (width - size + 1))
+            photo = photo[top : top + size, left : left + size]
+        if self.augmentation.mirror and mirrored < 0.5:
+            photo = photo[:, ::-1]
+        return photo
+
+
+class EvenBatches(Sampler[list[int]]):
+    """Batches whose sizes differ by one at most: a last one of one photo would mislead a norm.
+
+    Parameters
+    ----------
+    photos : PhotoSet
+        Of `start_epoch` comes the order.
+    batch_size : int
+        The largest size.
+    shuffle : bool
+        Whether the order is random.
+    part, parts : int
+        Which share of each batch this process takes, of how many.
+    """
+
+    def __init__(
+        self, photos: PhotoSet, batch_size: int, *, shuffle: bool, part: int = 0, parts: int = 1
+    ) -> None:
+        self.photos = photos
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.part = part
+        self.parts = parts
+
+    def __len__(self) -> int:
+        return -(-len(self.photos) // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = self.photos.order if self.shuffle else np.arange(len(self.photos))
+        for batch in np.array_split(order, len(self)):
+            yield np.array_split(batch, self.parts)[self.part].tolist()
+
+
+class PhotoLoader(DataLoader[Batch]):
+    """Batches of a `PhotoSet`; the next one is got ready while one is worked on.
+
+    Parameters
+    ----------
+    photos : PhotoSet
+        What to load.
+    batches : EvenBatches
+        Which photos, in which order.
+    **kwargs
+        As torch's DataLoader takes them.
+    """
+
+    def __init__(self, photos: PhotoSet, batches: EvenBatches, **kwargs: Any) -> None:
+        super().__init__(
+            photos,
+            batch_sampler=batches,
+            collate_fn=_as_it_is,
+            # else each pass would draw from torch's own, which dropout draws from too
+            generator=torch.Generator(),
+            **kwargs,
+        )
+
+    def __iter__(self) -> Any:
+        """Yield the batches that have a photo."""
+        batches = super().__iter__()
+        with ThreadPoolExecutor(1, thread_name_prefix="emotag") as pool:
+            upcoming = pool.submit(next, batches, None)
+            while (batch := upcoming.result()) is not None:
+                upcoming = pool.submit(next, batches, None)
+                if len(batch[0]):
+                    yield batch
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch
