@@ -30,7 +30,7 @@ def test_every_backbone_is_whole() -> None:
         ("lite1", " Did you mean 'lite0'?"),
         ("vgg61", " Did you mean 'vgg16'?"),
         ("timm:", " Did you mean 'timm:NAME'?"),
-        ("hub:resnet", ""),
+        ("hub:xyz", ""),
         (None, ""),
         (["cnn"], ""),
         (0, ""),
@@ -43,7 +43,7 @@ def test_unknown_backbone(name: str, hint: str) -> None:
     assert str(caught.value) == f"Unknown backbone {name!r}; choose from {choices}.{hint}"
 
 
-@pytest.mark.parametrize("layer", ["fc7", "", 3, ["pool"]])
+@pytest.mark.parametrize("layer", ["fc7", "", 3, ["pl"]])
 def test_unknown_layer(layer: str) -> None:
     with pytest.raises(ModelError) as caught:
         find_backbone("lite0").choose_layer(layer)

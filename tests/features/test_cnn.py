@@ -270,7 +270,7 @@ class TestInputs:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"backbone": "lite9"}, "Unknown backbone 'lite9'; choose from lite0. Did you mean "),
+            ({"backbone": "lite9"}, "Unknown backbone 'lite9'; choose from lite0, vgg16, "),
             (
                 {"layer": "fc7"},
                 "The backbone 'lite0' has no layer 'fc7'; choose from pool, logits.",
@@ -299,8 +299,11 @@ class TestScikitLearn:
         assert features.get_params() == {
             "backbone": "lite0",
             "layer": None,
+            "weights": None,
+            "mirror": False,
             "batch_size": 4,
             "device": "auto",
+            "precision": "float32",
             "cache": True,
             "n_jobs": None,
         }

@@ -12,6 +12,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
@@ -151,7 +152,10 @@ class Other(StandardScaler):
     ("classifier", "message"),
     [
         (RandomForestClassifier(3), "RandomForestClassifier cannot be exported."),
-        (LinearSVC(), "LinearSVC cannot be exported."),
+        (
+            OneVsRestClassifier(LogisticRegression()),
+            "OneVsRestClassifier can be exported of LinearSVC only.",
+        ),
         (make_pipeline(TruncatedSVD(3), LogisticRegression()), "TruncatedSVD cannot be exported."),
         (
             make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()),

