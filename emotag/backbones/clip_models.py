@@ -107,8 +107,7 @@ def _split(name: str, model: str) -> tuple[str, str]:
     architectures: list[str] = open_clip.list_models()
     if architecture not in architectures:
         raise ModelError(
-            f"open_clip has no network {architecture!r}."
-            f"{did_you_mean(architecture, architectures)}"
+            f"open_clip has no network {architecture!r}.{did_you_mean(architecture, architectures)}"
         )
     tags: list[str] = open_clip.list_pretrained_tags_by_model(architecture)
     if tag not in tags:

@@ -54,8 +54,7 @@ def onnx_backbone(file: str) -> Backbone:
     default = said.get("layer", next(iter(layers)))
     if default not in layers:
         raise ModelError(
-            f"{file}{SIDECAR} names the layer {default!r}; "
-            f"the network has {', '.join(layers)}."
+            f"{file}{SIDECAR} names the layer {default!r}; the network has {', '.join(layers)}."
         )
     return Backbone(
         name=name,
@@ -85,9 +84,7 @@ def _read_sidecar(file: str) -> dict[str, Any]:
         raise ModelError(f"{path} does not say how photos are prepared, such as {_EXAMPLE}")
     strange = sorted(set(said) - set(_KEYS))
     if strange:
-        raise ModelError(
-            f"{path}: {strange[0]!r} has no meaning; it may hold {', '.join(_KEYS)}."
-        )
+        raise ModelError(f"{path}: {strange[0]!r} has no meaning; it may hold {', '.join(_KEYS)}.")
     return said
 
 

@@ -17,7 +17,14 @@ from emotag.errors import ModelError, unknown_name
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["BACKBONES", "PREFIXES", "find_backbone", "fresh_backbone", "load_backbone", "shown_name"]
+__all__ = [
+    "BACKBONES",
+    "PREFIXES",
+    "find_backbone",
+    "fresh_backbone",
+    "load_backbone",
+    "shown_name",
+]
 
 BACKBONES: dict[str, Backbone] = {
     backbone.name: backbone for backbone in (LITE0, VGG16, PLACES205, RESNET50)

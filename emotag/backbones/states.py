@@ -92,5 +92,6 @@ def refuse_other_tensors(
         if names
     ]
     if said:
-        raise WeightsError(f"{path} holds the weights of another network than {network}: it "
-                           f"{'; it '.join(said)}.")
+        raise WeightsError(
+            f"{path} holds the weights of another network than {network}: it {'; it '.join(said)}."
+        )

@@ -168,9 +168,7 @@ class UrlWeights:
         return self.path
 
     def _download(self, path: str, digest: str, progress: Progress | None) -> None:
-        fetch_file(
-            self.url, path, size=self.size, digest=digest, progress=progress, name=self.name
-        )
+        fetch_file(self.url, path, size=self.size, digest=digest, progress=progress, name=self.name)
 
     def _download_archive(
         self, unpack: Callable[[str, str], object], progress: Progress | None

@@ -262,9 +262,7 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         backbone = find_backbone(self.backbone, self.weights)
         backbone.choose_layer(self.layer)
         if self.precision not in _PRECISIONS:
-            raise ModelError(
-                f"precision={self.precision!r}; choose from {', '.join(_PRECISIONS)}."
-            )
+            raise ModelError(f"precision={self.precision!r}; choose from {', '.join(_PRECISIONS)}.")
         # numpy's whole numbers, as of a grid, are welcome too
         size: Any = self.batch_size
         if size is not None and (not isinstance(size, Integral) or size < 1):

@@ -68,9 +68,7 @@ def load_model(
     return Pipeline([("features", features), ("classify", classifier)])
 
 
-def load_network(
-    bundle: Bundle, weights: str | os.PathLike[str] | None = None
-) -> PixelNetwork:
+def load_network(bundle: Bundle, weights: str | os.PathLike[str] | None = None) -> PixelNetwork:
     """Return the torch network of a bundle, rebuilt from its own weights.
 
     Parameters
@@ -129,9 +127,7 @@ def _features(bundle: Bundle, weights: str | os.PathLike[str] | None = None) -> 
     return features
 
 
-def _described(
-    description: dict[str, Any], weights: str | os.PathLike[str] | None
-) -> CNNFeatures:
+def _described(description: dict[str, Any], weights: str | os.PathLike[str] | None) -> CNNFeatures:
     name = description["backbone"]
     if isinstance(name, str) and name.startswith("onnx:"):
         # a stranger's model may not say which file of this machine is read
@@ -148,8 +144,7 @@ def _refuse_other_weights(features: CNNFeatures, expected: Any) -> None:
     backbone = find_backbone(features.backbone, features.weights)
     if not backbone.at_hand:
         raise ModelError(
-            f"the weights of {backbone.name} are not here; "
-            f"type: emotag models get {backbone.name}"
+            f"the weights of {backbone.name} are not here; type: emotag models get {backbone.name}"
         )
     if backbone.weights.identity() != expected:
         raise ModelError(

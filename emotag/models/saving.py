@@ -23,8 +23,8 @@ from emotag.models.cards import model_card
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, dump_estimator
 from emotag.models.heads import to_torch
 from emotag.models.network import HEADS, PixelNetwork, export_network, halve_weights
-from emotag.models.trunks import load_trunk
 from emotag.models.parity import check_parity, some_readable
+from emotag.models.trunks import load_trunk
 from emotag.storage import replace_folder
 
 __all__ = ["ModelFacts", "facts_of_fit", "save_model"]

@@ -69,7 +69,9 @@ def _brought_up(backbone: OnnxModule) -> onnx.ModelProto:
         model = onnx.version_converter.convert_version(model, OPSET)
     except Exception as error:  # the converter's errors share no base class of their own
         first = str(error).strip().splitlines()[0]
-        raise ModelError(f"The ONNX backbone cannot be brought to opset {OPSET}: {first}") from error
+        raise ModelError(
+            f"The ONNX backbone cannot be brought to opset {OPSET}: {first}"
+        ) from error
     return onnx.compose.add_prefix(model, "backbone/")
 
 

@@ -102,8 +102,7 @@ def test_missing_weights(tmp_path: Path) -> None:
     with registered(backbone), pytest.raises(WeightsError) as caught:
         load_backbone("tiny")
     assert str(caught.value) == (
-        f"The weights cannot be read: {path} is missing; "
-        "type: pip install --force-reinstall torch"
+        f"The weights cannot be read: {path} is missing; type: pip install --force-reinstall torch"
     )
 
 

@@ -397,7 +397,7 @@ def test_the_proxy_of_the_environment_is_asked(
 
 
 class TestTls:
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def certificate(self, tmp_path_factory: pytest.TempPathFactory) -> str:
         """A file with a certificate for localhost, and its key."""
         if shutil.which("openssl") is None:

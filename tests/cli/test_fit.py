@@ -240,7 +240,9 @@ class TestRefusals:
 
     def test_an_unknown_model(self, emotag):
         said = self.refused(emotag, "--model", "lite1")
-        assert said == "Unknown model 'lite1'; choose from lite0. Did you mean 'lite0'?"
+        assert (
+            said == "Unknown model 'lite1'; choose from linear, svm, lite0. Did you mean 'lite0'?"
+        )
 
     def test_a_label_file_that_is_not_there_or_does_not_fit(self, emotag):
         assert self.refused(emotag, "--label-file", "nope.toml") == (

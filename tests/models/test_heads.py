@@ -15,7 +15,6 @@ from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
-from sklearn.svm import LinearSVC
 
 from emotag.errors import ModelError
 from emotag.models.heads import UnitLength, make_head, to_torch

@@ -83,7 +83,8 @@ class TestNames:
         )
 
     @pytest.mark.parametrize(
-        ("name", "hint"), [("lite", " Did you mean 'lite0'?"), ("svn", " Did you mean 'svm'?"), (None, "")]
+        ("name", "hint"),
+        [("lite", " Did you mean 'lite0'?"), ("svn", " Did you mean 'svm'?"), (None, "")],
     )
     def test_unknown_name(self, name: str, hint: str) -> None:
         with pytest.raises(ModelError) as caught:

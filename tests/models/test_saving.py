@@ -239,9 +239,10 @@ class TestRoundTrip:
 
     def test_weights_too_large_for_16_bits_stay_whole(self, tmp_path: Path, photos: Photos) -> None:
         backbone = tiny_backbone(tmp_path, "large")
-        state = torch.load(backbone.weights.fetch(), weights_only=True)
-        torch.save({key: 1e7 * value for key, value in state.items()}, backbone.weights.fetch())
-        digest = hashlib.sha256(Path(backbone.weights.fetch()).read_bytes()).hexdigest()
+        path = Path(backbone.weights.fetch())
+        state = torch.load(path, weights_only=True)
+        torch.save({key: 1e7 * value for key, value in state.items()}, path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
         weights = dataclasses.replace(backbone.weights, sha256=digest)  # type: ignore[type-var]
         with registered(dataclasses.replace(backbone, weights=weights)):
             model = make_pipeline(CNNFeatures("large"), StandardScaler(), LogisticRegression())
@@ -596,8 +597,14 @@ class TestStrangersConfigs:
             ({"backbone": "../../weights"}, "Unknown backbone '../../weights'; choose from "),
             ({"layer": "fc7"}, "The backbone 'tiny' has no layer 'fc7'; choose from pool."),
             ({"layer": ["pool"]}, "The backbone 'tiny' has no layer ['pool']; choose from pool."),
-            ({"weights_sha256": "0" * 64}, "it was made with other weights of tiny; weights=FILE names another file."),
-            ({"weights_sha256": None}, "it was made with other weights of tiny; weights=FILE names another file."),
+            (
+                {"weights_sha256": "0" * 64},
+                "it was made with other weights of tiny; weights=FILE names another file.",
+            ),
+            (
+                {"weights_sha256": None},
+                "it was made with other weights of tiny; weights=FILE names another file.",
+            ),
         ],
     )
     def test_features(self, copied: Path, features: Any, reason: str) -> None:

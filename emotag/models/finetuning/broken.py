@@ -1,7 +1,5 @@
 """Photos that cannot be used for training, and how many of them are too many."""
 
-from collections.abc import Iterable
-
 from emotag.errors import DataError, PhotoError
 
 __all__ = ["BrokenPhotos"]
@@ -13,7 +11,7 @@ class BrokenPhotos:
     Parameters
     ----------
     n_photos : int
-        Of how many.
+        Of how many different ones.
     max_broken : float
         The largest share that may be left out.
     """
@@ -36,15 +34,9 @@ class BrokenPhotos:
         for error in errors:
             self._errors.setdefault(error.path, error)
 
-    def refuse_many(self, paths: Iterable[str] | None = None) -> None:
-        """Raise a DataError if more photos are left out than may be.
-
-        Parameters
-        ----------
-        paths : iterable of str, optional
-            All photos, where one may stand in it several times.
-        """
-        count = len(self._errors) if paths is None else sum(path in self for path in paths)
+    def refuse_many(self) -> None:
+        """Raise a DataError if more photos are left out than may be."""
+        count = len(self._errors)
         if count > self.max_broken * self.n_photos:
             raise DataError(
                 f"{count} of {self.n_photos} photos cannot be used, more than "

@@ -108,7 +108,7 @@ class PhotoSet(Dataset[Batch]):
         self._cache: tuple[int, PixelCache] | None = None
         self.start_epoch(0)
 
-    def start_epoch(self, seed: int) -> None:
+    def start_epoch(self, seed: int | Sequence[int]) -> None:
         """Draw the order of an epoch, and each photo's crop and mirror, from a seed."""
         rng = np.random.default_rng(seed)
         self.order = rng.permutation(len(self))
