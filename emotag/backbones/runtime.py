@@ -117,7 +117,7 @@ class _TorchRunner:
         self._preprocess = backbone.preprocess
         self._device = device
         # convolutions of a GPU's tensor cores want the channels last
-        network = _load(backbone, layer).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = _load(backbone, layer).to(memory_format=torch.channels_last)
         self._network = network.to(device)
         self._half = precision == "bfloat16"
         self._turn = threading.Lock()

@@ -95,9 +95,11 @@ def _layers(name: str, model: str) -> dict[str, int]:
 
 
 def _preprocess(name: str, config: dict[str, Any]) -> Preprocess:
-    from timm.data import resolve_data_config
+    from timm.data.config import resolve_data_config
 
-    resolved = resolve_data_config(pretrained_cfg=config)
+    resolved: dict[str, Any] = resolve_data_config(  # type: ignore[no-untyped-call]
+        pretrained_cfg=config
+    )
     channels, height, width = resolved["input_size"]
     if channels != 3 or height != width:
         raise ModelError(f"The backbone {name} does not take square photos of three colours.")

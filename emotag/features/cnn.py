@@ -386,8 +386,8 @@ def _mirrored(run: Runner) -> Runner:
     """Return what gives the mean of a photo's features and of its mirror image's."""
 
     def run_both(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        mean: NDArray[np.float32] = (run(pixels) + run(pixels[:, :, ::-1])) / 2
-        return mean
+        both = run(pixels) + run(pixels[:, :, ::-1])
+        return (both / np.float32(2)).astype(np.float32)
 
     return run_both
 

@@ -214,8 +214,8 @@ def _taken_apart(model: Pipeline) -> tuple[CNNFeatures, Pipeline]:
         raise ModelError("The model is not fitted, so there is nothing to save.")
     if not hasattr(model, "predict_proba"):
         raise ModelError(
-            f"{type(model.steps[-1][1]).__name__} gives scores and no probabilities, which a bundle "
-            "needs; calibrate it: make_model('svm') does, or CalibratedClassifierCV with "
+            f"{type(model.steps[-1][1]).__name__} gives scores and no probabilities, which a "
+            "bundle needs; calibrate it: make_model('svm') does, or CalibratedClassifierCV with "
             "method='temperature' and ensemble=False."
         )
     classifier = model[1:] if len(model.steps) > 2 else model.steps[1][1]

@@ -223,8 +223,8 @@ class TestClearing:
         with pytest.raises(StorageError) as caught:
             FeatureCache()
         assert str(caught.value) == (
-            f"{FeatureCache.default_path()} cannot be used: file is not a database. If it is damaged, delete it; "
-            "EMOTAG_CACHE names another place."
+            f"{FeatureCache.default_path()} cannot be used: file is not a database. "
+            "If it is damaged, delete it; EMOTAG_CACHE names another place."
         )
         clear_cache()
         assert cache_state().entries == 0

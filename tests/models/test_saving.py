@@ -157,7 +157,8 @@ class TestRoundTrip:
             "class": "CNNFeatures",
             "backbone": "tiny",
             "layer": "pool",
-            "weights_sha256": tiny.sha256,
+            "mirror": False,
+            "weights_sha256": tiny.weights.identity(),
         }
         card = bundle.read("README.md").decode()
         assert "# mine" in card
