@@ -148,12 +148,12 @@ class PhotoSet(Dataset[Batch]):
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_cache": None}
 
-    @property
-    def stored(self) -> Preprocess:
-        """How the pixels are kept in the cache: whole where a random crop is to come."""
-        if self.augmentation is not None and self.augmentation.crop:
-            return ResizedPhoto.of(self.preprocess)
-        return self.preprocess
+    @staticmethod
+    def stored_as(preprocess: Preprocess, augmentation: Augmentation | None) -> Preprocess:
+        """Return how pixels are kept in the cache: whole where a random crop is to come."""
+        if augmentation is not None and augmentation.crop:
+            return ResizedPhoto.of(preprocess)
+        return preprocess
 
     def _open(self) -> PixelCache:
         # a connection must not be used by a process that was forked meanwhile
@@ -166,7 +166,7 @@ class PhotoSet(Dataset[Batch]):
         if path in self.broken:
             return None
         try:
-            return decode_pixels(path, self.stored)
+            return decode_pixels(path, self.stored_as(self.preprocess, self.augmentation))
         except PhotoError as error:
             self.broken.add(error)
             self.broken.refuse_many()

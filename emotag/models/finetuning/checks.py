@@ -1,0 +1,158 @@
+"""What the parameters of `FineTunedCNN` may be."""
+
+from collections.abc import Iterable, Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from emotag.errors import ModelError, did_you_mean
+
+__all__ = ["SCHEDULES", "check_class_weight", "check_parameters", "draw_seed"]
+
+SCHEDULES = ("cosine", "plateau", None)
+
+# Lowest and highest value; None for no bound. Of the third value: whether the lowest is left out.
+_NUMBERS: dict[str, tuple[float, float | None, bool]] = {
+    "lr": (0, None, False),
+    "head_lr": (0, None, True),
+    "layer_decay": (0, 1, True),
+    "momentum": (0, 1, False),
+    "weight_decay": (0, None, False),
+    "dropout": (0, 1, False),
+    "label_smoothing": (0, 1, False),
+    "max_broken": (0, 1, False),
+}
+_WHOLE_NUMBERS = {"max_epochs": 1, "batch_size": 1, "frozen_epochs": 0}
+_BOOLEANS = ("mirror", "crop", "compile")
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Refuse parameters that make no sense.
+
+    Parameters
+    ----------
+    parameters : mapping
+        As ``FineTunedCNN.get_params`` returns them.
+
+    Raises
+    ------
+    ModelError
+        The message names the value and what it may be.
+    """
+    for name, (low, high, excluded) in _NUMBERS.items():
+        _check_number(name, parameters[name], low, high, excluded=excluded)
+    for name, lowest in _WHOLE_NUMBERS.items():
+        _check_whole(name, parameters[name], lowest)
+    if parameters["patience"] is not None:
+        _check_whole("patience", parameters["patience"], 1, "None or ")
+    for name in _BOOLEANS:
+        if not isinstance(parameters[name], bool | np.bool_):
+            raise ModelError(f"{name}={parameters[name]!r} must be True or False.")
+    _check_choice("schedule", parameters["schedule"], SCHEDULES)
+    _check_choice("mixed_precision", parameters["mixed_precision"], ("auto", True, False))
+    fraction = parameters["validation_fraction"]
+    if fraction is not None and not (_is_number(fraction) and 0 < fraction < 1):
+        raise ModelError(
+            f"validation_fraction={fraction!r} must be None or a number above 0 and below 1."
+        )
+    _check_rest(parameters)
+
+
+def check_class_weight(class_weight: Any, classes: Iterable[Any]) -> None:
+    """Refuse weights of labels that are not there, or that are no weights.
+
+    Parameters
+    ----------
+    class_weight : None, 'balanced' or dict
+        Weights by label.
+    classes : iterable
+        The labels.
+
+    Raises
+    ------
+    ModelError
+        The message names what is wrong.
+    """
+    if class_weight is None or (isinstance(class_weight, str) and class_weight == "balanced"):
+        return
+    if not isinstance(class_weight, Mapping):
+        raise ModelError(
+            f"class_weight={class_weight!r}; choose from None, 'balanced', or a dict of "
+            "label to weight."
+        )
+    known = list(classes)
+    for label, weight in class_weight.items():
+        if label not in known:
+            names = ", ".join(map(str, known))
+            hint = did_you_mean(label, map(str, known))
+            raise ModelError(f"class_weight has {label!r}, but the labels are {names}.{hint}")
+        if not _is_number(weight) or weight < 0:
+            raise ModelError(f"class_weight of {label!r} is {weight!r}, not a number from 0 on.")
+
+
+def draw_seed(random_state: Any) -> int:
+    """Return a number that all else is drawn from; None draws it from the system.
+
+    Parameters
+    ----------
+    random_state : int, RandomState or None
+        As scikit-learn takes it.
+
+    Raises
+    ------
+    ModelError
+        It is something else.
+    """
+    if random_state is None:
+        return int(np.random.default_rng().integers(2**31))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
+        number = int(random_state)
+        if 0 <= number < 2**32:
+            return number
+    raise ModelError(
+        f"random_state={random_state!r} must be None, a whole number from 0 to 4294967295, or a "
+        "numpy RandomState."
+    )
+
+
+def _check_number(
+    name: str, value: Any, low: float, high: float | None, *, excluded: bool
+) -> None:
+    above = _is_number(value) and (value > low if excluded else value >= low)
+    # a share of 1 would leave nothing, but a decay of 1 is none
+    closed = excluded or name == "max_broken"
+    below = above and (high is None or (value <= high if closed else value < high))
+    if not below:
+        bounds = f"above {low}" if excluded else f"from {low} on"
+        if high is not None:
+            bounds += f" and at most {high}" if closed else f" and below {high}"
+        raise ModelError(f"{name}={value!r} must be a number {bounds}.")
+
+
+def _check_whole(name: str, value: Any, lowest: int, other: str = "") -> None:
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < lowest:
+        raise ModelError(f"{name}={value!r} must be {other}a whole number from {lowest} on.")
+
+
+def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
+        raise ModelError(f"{name}={value!r}; choose from {', '.join(map(repr, choices))}.")
+
+
+def _check_rest(parameters: Mapping[str, Any]) -> None:
+    given = parameters["net_params"]
+    if given is not None and not isinstance(given, Mapping):
+        raise ModelError(f"net_params={given!r} must be None or a dict of skorch's arguments.")
+    taken = sorted({"module", "train_split", "criterion"} & set(given or ()))
+    if taken:
+        raise ModelError(f"net_params must not set {', '.join(taken)}, which emotag sets itself.")
+    progress = parameters["progress"]
+    if progress is not None and not callable(progress):
+        raise ModelError(f"progress={progress!r} must be None or a function of an Epoch.")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(value))

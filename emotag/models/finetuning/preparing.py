@@ -1,0 +1,158 @@
+"""Photos hashed, split and decoded once, before a network is trained on them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotag.errors import PhotoError
+from emotag.features.pixels import PixelCache, decode_pixels, describe_pixels
+from emotag.features.store import photo_key
+from emotag.models.finetuning.broken import BrokenPhotos
+from emotag.models.finetuning.photos import Augmentation, Labelled, PhotoSet
+from emotag.parallel import map_chunks
+from emotag.photos.decoding import hash_photo
+from emotag.photos.preprocess import Preprocess
+
+__all__ = ["decoded_sets", "hash_photos"]
+
+_HASHES_A_CHUNK = 64
+# Few enough that a chunk of decoded photos is small.
+_PHOTOS_A_CHUNK = 8
+
+Pixels = NDArray[np.uint8]
+
+
+def hash_photos(
+    paths: Sequence[str], broken: BrokenPhotos, jobs: int | None = None
+) -> dict[str, bytes]:
+    """Return the SHA-256 of each photo that can be read.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        The photos.
+    broken : BrokenPhotos
+        Is told of the others.
+    jobs : int, optional
+        Threads.
+    """
+
+    def hash_some(some: Sequence[str]) -> list[bytes | PhotoError]:
+        return [_hashed(path) for path in some]
+
+    found: dict[str, bytes] = {}
+    unique = list(dict.fromkeys(paths))
+    chunks = map_chunks(hash_some, unique, size=_HASHES_A_CHUNK, jobs=jobs)
+    results = (result for chunk in chunks for result in chunk)
+    for path, result in zip(unique, results, strict=True):
+        if isinstance(result, PhotoError):
+            broken.add(result)
+        else:
+            found[path] = result
+    return found
+
+
+@contextmanager
+def decoded_sets(
+    train: Labelled,
+    held: Labelled,
+    preprocess: Preprocess,
+    augmentation: Augmentation,
+    broken: BrokenPhotos,
+    jobs: int | None = None,
+) -> Iterator[tuple[PhotoSet, PhotoSet]]:
+    """Give the photos to train on and those held out, decoded into the cache.
+
+    Photos that break are left out of them.
+
+    Parameters
+    ----------
+    train, held : Labelled
+        The photos.
+    preprocess : Preprocess
+        What the network sees.
+    augmentation : Augmentation
+        Of the photos to train on.
+    broken : BrokenPhotos
+        Is told of photos that cannot be decoded.
+    jobs : int, optional
+        Threads.
+
+    Raises
+    ------
+    DataError
+        More photos break than may.
+    StorageError
+        The cache cannot be written.
+    """
+    sets = (
+        _decoded(train, preprocess, augmentation, broken, jobs),
+        _decoded(held, preprocess, None, broken, jobs),
+    )
+    try:
+        broken.refuse_many()
+        yield sets
+    finally:
+        for photos in sets:
+            photos.close()
+
+
+def _hashed(path: str) -> bytes | PhotoError:
+    try:
+        return hash_photo(path)
+    except PhotoError as error:
+        return error
+
+
+def _decoded(
+    photos: Labelled,
+    preprocess: Preprocess,
+    augmentation: Augmentation | None,
+    broken: BrokenPhotos,
+    jobs: int | None,
+) -> PhotoSet:
+    stored = PhotoSet.stored_as(preprocess, augmentation)
+    computation = describe_pixels(stored)
+    keys = [photo_key(content, computation) for content in photos.contents]
+    with PixelCache() as cache:
+        _fill(cache, dict(zip(keys, photos.paths, strict=True)), stored, broken, jobs)
+    sound = [path not in broken for path in photos.paths]
+    kept = photos.take(np.array(sound, dtype=bool))
+    keys = [key for key, is_sound in zip(keys, sound, strict=True) if is_sound]
+    return PhotoSet(kept, keys, preprocess, broken, augmentation)
+
+
+def _fill(
+    cache: PixelCache,
+    paths: dict[bytes, str],
+    stored: Preprocess,
+    broken: BrokenPhotos,
+    jobs: int | None,
+) -> None:
+    """Decode what the cache lacks, as far as it has room: more would push out what came first."""
+    known = cache.known(list(paths))
+    missing = [(key, path) for key, path in paths.items() if key not in known]
+    room = cache.limit
+    for chunk in map_chunks(_decoder(stored), missing, size=_PHOTOS_A_CHUNK, jobs=jobs):
+        photos = {key: pixels for key, pixels in chunk if not isinstance(pixels, PhotoError)}
+        broken.add(*(error for _, error in chunk if isinstance(error, PhotoError)))
+        room -= sum(pixels.nbytes for pixels in photos.values())
+        if room < 0:
+            return
+        if photos:
+            cache.put(photos)
+
+
+def _decoder(
+    stored: Preprocess,
+) -> Callable[[Sequence[tuple[bytes, str]]], list[tuple[bytes, Pixels | PhotoError]]]:
+    def decode(path: str) -> Pixels | PhotoError:
+        try:
+            return decode_pixels(path, stored)
+        except PhotoError as error:
+            return error
+
+    return lambda items: [(key, decode(path)) for key, path in items]
