@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from itertools import chain
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -267,18 +268,18 @@ def _parse(path: str) -> Any:
     from google.protobuf.message import DecodeError
 
     try:
-        if os.path.getsize(path) > _MOST_BYTES:
-            raise WeightsError(f"{path} is no caffemodel: it is larger than 2 GiB.")
-        with open(path, "rb") as file:
-            return _net_message().FromString(file.read())
+        too_large = os.path.getsize(path) > _MOST_BYTES
+        content = b"" if too_large else Path(path).read_bytes()
+    except OSError as error:
+        raise WeightsError(f"The weights {path} cannot be read: {error.strerror}.") from error
+    if too_large:
+        raise WeightsError(f"{path} is no caffemodel: it is larger than 2 GiB.")
+    try:
+        return _net_message().FromString(content)
     except DecodeError as error:
         raise WeightsError(
             f"{path} holds no weights that can be read: it is damaged, or no caffemodel."
         ) from error
-    except WeightsError:
-        raise
-    except OSError as error:
-        raise WeightsError(f"The weights {path} cannot be read: {error.strerror}.") from error
 
 
 def _to_array(blob: Any, layer: str, path: str) -> Blob:

@@ -26,13 +26,19 @@ class Weights(Protocol):
     """
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Where they come from."""
+        ...
 
     @property
-    def licence(self) -> str: ...
+    def licence(self) -> str:
+        """Under what terms."""
+        ...
 
     @property
-    def size(self) -> int | None: ...
+    def size(self) -> int | None:
+        """Of the file, in bytes, where it is known."""
+        ...
 
     @property
     def at_hand(self) -> bool:

@@ -118,9 +118,7 @@ def draw_seed(random_state: Any) -> int:
     )
 
 
-def _check_number(
-    name: str, value: Any, low: float, high: float | None, *, excluded: bool
-) -> None:
+def _check_number(name: str, value: Any, low: float, high: float | None, *, excluded: bool) -> None:
     above = _is_number(value) and (value > low if excluded else value >= low)
     # a share of 1 would leave nothing, but a decay of 1 is none
     closed = excluded or name == "max_broken"
@@ -138,7 +136,9 @@ def _check_whole(name: str, value: Any, lowest: int, other: str = "") -> None:
 
 
 def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
-    if not any(value is choice or (isinstance(value, str) and value == choice) for choice in choices):
+    if not any(
+        value is choice or (isinstance(value, str) and value == choice) for choice in choices
+    ):
         raise ModelError(f"{name}={value!r}; choose from {', '.join(map(repr, choices))}.")
 
 
