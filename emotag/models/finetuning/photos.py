@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,10 @@ class Labelled:
             self.groups[chosen],
             self.weights[chosen],
         )
+
+    def with_weights(self, weights: NDArray[np.float64]) -> "Labelled":
+        """Return the same photos with other weights."""
+        return replace(self, weights=weights)
 
 
 @dataclass(frozen=True)
