@@ -344,6 +344,9 @@ def _read_member(archive: str) -> Iterator[bytes]:
         member = tar.extractfile(_find_member(tar, archive))
         while member and (chunk := member.read(_CHUNK)):
             yield chunk
+        # the checksum of what is compressed stands at its end
+        while tar.fileobj and tar.fileobj.read(_CHUNK):
+            pass
 
 
 def _find_member(tar: tarfile.TarFile, archive: str) -> tarfile.TarInfo:

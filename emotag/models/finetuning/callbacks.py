@@ -49,7 +49,7 @@ class Epoch:
 Progress = Callable[[Epoch], None]
 
 
-class EpochStart(Callback):  # type: ignore[misc]
+class EpochStart(Callback):
     """Begin each epoch from a seed of its own, so that one can go on at any of them.
 
     Parameters
@@ -65,11 +65,11 @@ class EpochStart(Callback):  # type: ignore[misc]
         self.frozen_epochs = frozen_epochs
 
     def on_epoch_begin(
-        self, net: FineTuningNet, dataset_train: PhotoSet | None = None, **kwargs: Any
+        self, net: FineTuningNet, dataset_train: PhotoSet | None = None, **_: Any
     ) -> None:
         """Seed the order, the augmentation and dropout; freeze the trunk, or let it go."""
         number = len(net.history)
-        part, _ = net.share
+        part = net.share[0]
         words = np.random.SeedSequence([self.seed, number, part]).generate_state(1, np.uint64)
         torch.manual_seed(int(words[0]))
         net.network.trunk_is_frozen = number <= self.frozen_epochs
@@ -78,29 +78,29 @@ class EpochStart(Callback):  # type: ignore[misc]
             dataset_train.start_epoch([self.seed, number])
 
 
-class ValidScore(Callback):  # type: ignore[misc]
+class ValidScore(Callback):
     """Record the accuracy on the held-out photos as ``valid_acc``."""
 
-    def on_epoch_begin(self, net: FineTuningNet, **kwargs: Any) -> None:
+    def on_epoch_begin(self, _net: FineTuningNet, **_: Any) -> None:
         """Begin to count."""
         self._right, self._seen = 0, 0
 
     def on_batch_end(
-        self, net: FineTuningNet, batch: Any = None, training: bool = False, **kwargs: Any
+        self, _net: FineTuningNet, batch: Any, y_pred: torch.Tensor, training: bool, **_: Any
     ) -> None:
         """Count the photos that were told right."""
         if not training:
-            predicted = kwargs["y_pred"].argmax(dim=1).cpu()
+            predicted = y_pred.argmax(dim=1).cpu()
             self._right += int((predicted == batch[1][0].cpu()).sum())
             self._seen += len(predicted)
 
-    def on_epoch_end(self, net: FineTuningNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: FineTuningNet, **_: Any) -> None:
         """Record the accuracy."""
         if self._seen:
             net.history.record("valid_acc", self._right / self._seen)
 
 
-class BestWeights(Callback):  # type: ignore[misc]
+class BestWeights(Callback):
     """Keep the weights of the lowest loss on held-out photos, and end with them.
 
     Attributes
@@ -114,7 +114,7 @@ class BestWeights(Callback):  # type: ignore[misc]
         self.state_: State | None = None
         return self
 
-    def on_epoch_end(self, net: FineTuningNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: FineTuningNet, **_: Any) -> None:
         """Keep the weights if they are the best yet."""
         losses = valid_losses(net)
         loss = losses[-1] if losses else net.history[-1, "train_loss"]
@@ -127,13 +127,13 @@ class BestWeights(Callback):  # type: ignore[misc]
             state = net.network.state_dict()
             self.state_ = {key: value.detach().cpu().clone() for key, value in state.items()}
 
-    def on_train_end(self, net: FineTuningNet, **kwargs: Any) -> None:
+    def on_train_end(self, net: FineTuningNet, **_: Any) -> None:
         """Take the best weights."""
         if self.state_ is not None:
             net.network.load_state_dict(self.state_)
 
 
-class Patience(Callback):  # type: ignore[misc]
+class Patience(Callback):
     """Stop where the loss on held-out photos has not improved for some epochs.
 
     Parameters
@@ -145,18 +145,18 @@ class Patience(Callback):  # type: ignore[misc]
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
 
-    def on_train_begin(self, net: FineTuningNet, **kwargs: Any) -> None:
+    def on_train_begin(self, net: FineTuningNet, **_: Any) -> None:
         """Do not go on where an earlier run would have stopped."""
         self.on_epoch_end(net)
 
-    def on_epoch_end(self, net: FineTuningNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: FineTuningNet, **_: Any) -> None:
         """Stop if it is time."""
         losses = valid_losses(net)
         if losses and len(losses) - 1 - best_epoch(losses) >= self.epochs:
             raise StopTraining
 
 
-class Report(Callback):  # type: ignore[misc]
+class Report(Callback):
     """Tell how each epoch went.
 
     Parameters
@@ -168,13 +168,13 @@ class Report(Callback):  # type: ignore[misc]
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
 
-    def on_train_begin(self, net: FineTuningNet, **kwargs: Any) -> None:
+    def on_train_begin(self, net: FineTuningNet, **_: Any) -> None:
         """Look at the clock."""
         self._began = time.perf_counter()
         self._earlier = len(net.history)
 
     def on_epoch_end(
-        self, net: FineTuningNet, dataset_train: PhotoSet | None = None, **kwargs: Any
+        self, net: FineTuningNet, dataset_train: PhotoSet | None = None, **_: Any
     ) -> None:
         """Tell."""
         row = net.history[-1]

@@ -112,7 +112,7 @@ class CheckpointFile:
             os.remove(self.path)
 
 
-class Resume(Callback):  # type: ignore[misc]
+class Resume(Callback):
     """Write a checkpoint after each epoch, and begin from the last one.
 
     Parameters
@@ -139,7 +139,7 @@ class Resume(Callback):  # type: ignore[misc]
         self.best = best
         self.scheduler = scheduler
 
-    def on_train_begin(self, net: FineTuningNet, **kwargs: Any) -> None:
+    def on_train_begin(self, net: FineTuningNet, **_: Any) -> None:
         """Take the state of the last epoch, if there is one."""
         state = self.file.read()
         if state is None:
@@ -151,7 +151,7 @@ class Resume(Callback):  # type: ignore[misc]
         self.best.state_ = state["best"]
         net.history_ = History(state["history"])
 
-    def on_epoch_end(self, net: FineTuningNet, **kwargs: Any) -> None:
+    def on_epoch_end(self, net: FineTuningNet, **_: Any) -> None:
         """Write the state."""
         if net.share[0] != 0:
             return

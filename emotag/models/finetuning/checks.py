@@ -1,5 +1,6 @@
 """What the parameters of `FineTunedCNN` may be."""
 
+import math
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -108,7 +109,7 @@ def draw_seed(random_state: Any) -> int:
         return int(np.random.default_rng().integers(2**31))
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31))
-    if isinstance(random_state, Integral) and not isinstance(random_state, bool):
+    if _is_whole(random_state):
         number = int(random_state)
         if 0 <= number < 2**32:
             return number
@@ -131,7 +132,7 @@ def _check_number(name: str, value: Any, low: float, high: float | None, *, excl
 
 
 def _check_whole(name: str, value: Any, lowest: int, other: str = "") -> None:
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < lowest:
+    if not _is_whole(value) or value < lowest:
         raise ModelError(f"{name}={value!r} must be {other}a whole number from {lowest} on.")
 
 
@@ -155,4 +156,9 @@ def _check_rest(parameters: Mapping[str, Any]) -> None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(value))
+    is_real: bool = not isinstance(value, bool) and isinstance(value, Real)
+    return is_real and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral)

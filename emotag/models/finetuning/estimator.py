@@ -174,7 +174,7 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
     array(['awe', 'love'], dtype='<U4')
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         backbone: str = "resnet50",
         *,
@@ -418,8 +418,8 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "net_")
         network = copy.deepcopy(self.module_).cpu().requires_grad_(False).eval()
         network = network.to(memory_format=torch.contiguous_format)
-        network.head.weight /= self.temperature_
-        network.head.bias /= self.temperature_
+        network.head.weight.div_(self.temperature_)
+        network.head.bias.div_(self.temperature_)
         return self.preprocess_, network.trunk, network.head
 
     @property

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from emotag.errors import DataError
 from emotag.models.finetuning.photos import Labelled
 
-__all__ = ["class_factors", "encode_groups", "encode_labels", "check_weights", "weighted"]
+__all__ = ["check_weights", "class_factors", "encode_groups", "encode_labels", "weighted"]
 
 
 def encode_labels(y: ArrayLike, n_photos: int) -> tuple[NDArray[Any], NDArray[np.intp]]:

@@ -87,7 +87,8 @@ class WeightedCrossEntropy(nn.CrossEntropyLoss):
         losses = functional.cross_entropy(
             logits, classes, reduction="none", label_smoothing=smoothing
         )
-        return (losses * weights).mean()
+        mean: torch.Tensor = (losses * weights).mean()
+        return mean
 
 
 @dataclass(frozen=True)

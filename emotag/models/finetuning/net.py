@@ -20,7 +20,7 @@ class StopTraining(Exception):
     """Raised by a callback where more training is of no use."""
 
 
-class FineTuningNet(NeuralNetClassifier):  # type: ignore[misc]
+class FineTuningNet(NeuralNetClassifier):
     """A classifier of pixels (n, size, size, 3), uint8, with a target of class and weight.
 
     Parameters
@@ -64,7 +64,8 @@ class FineTuningNet(NeuralNetClassifier):  # type: ignore[misc]
     def network(self) -> FineTunedNetwork:
         """The module without what a distribution wraps around it."""
         module: Any = self.module_
-        return module if isinstance(module, FineTunedNetwork) else module.module  # type: ignore[no-any-return]
+        network: FineTunedNetwork = getattr(module, "module", module)
+        return network
 
     def get_params_for_optimizer(
         self, prefix: str, named_parameters: Iterator[tuple[str, nn.Parameter]]
@@ -72,7 +73,10 @@ class FineTuningNet(NeuralNetClassifier):  # type: ignore[misc]
         """Return what the optimizer is made with: the stages as groups, unless told otherwise."""
         kwargs = self.get_params_for(prefix)
         if "param_groups" in kwargs:
-            return super().get_params_for_optimizer(prefix, named_parameters)  # type: ignore[no-any-return]
+            given: tuple[tuple[Any, ...], dict[str, Any]] = super().get_params_for_optimizer(
+                prefix, named_parameters
+            )
+            return given
         kwargs.setdefault("lr", self.lr)
         return (group_parameters(self.network, self.rates),), kwargs
 

@@ -20,7 +20,7 @@ def choose_autocast(mixed_precision: bool | str, device: str) -> bool:
     if mixed_precision != "auto":
         return bool(mixed_precision)
     if torch.device(device).type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # torch has no public name for it
     knows = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return torch.device(device).type == "cpu" and knows is not None and bool(knows())

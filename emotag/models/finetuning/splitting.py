@@ -49,7 +49,8 @@ def hold_out(
     counts = np.bincount(classes)
     tables = np.zeros((groups.max() + 1, len(counts)))
     np.add.at(tables, (groups, classes), 1)
-    chosen = _choose_groups(tables, counts * fraction, np.random.default_rng(seed))
+    wanted = np.asarray(counts * fraction, np.float64)
+    chosen = _choose_groups(tables, wanted, np.random.default_rng(seed))
     is_held = np.isin(groups, chosen)
     if not is_held.any():
         raise DataError(

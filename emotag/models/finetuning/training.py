@@ -52,7 +52,7 @@ def make_network(
     torch.manual_seed(seed)
     network = FineTunedNetwork(trunk, n_features, n_classes, dropout).requires_grad_(True)
     # the pixels come with their channels last, which is also how convolutions are fastest
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    return network.to(memory_format=torch.channels_last)
 
 
 def make_net(
