@@ -178,14 +178,15 @@ class Report(Callback):
     ) -> None:
         """Tell."""
         row = net.history[-1]
+        losses = valid_losses(net)
         done = len(net.history)
         mean = (time.perf_counter() - self._began) / (done - self._earlier)
         photos = 0 if dataset_train is None else len(dataset_train)
         epoch = Epoch(
             number=done,
             of=net.max_epochs,
-            train_loss=row["train_loss"],
-            valid_loss=row.get("valid_loss"),
+            train_loss=float(row["train_loss"]),
+            valid_loss=losses[-1] if losses else None,
             valid_score=row.get("valid_acc"),
             photos_per_second=photos / row["dur"],
             seconds_left=mean * (net.max_epochs - done),
@@ -195,7 +196,7 @@ class Report(Callback):
 
 def valid_losses(net: FineTuningNet) -> list[float]:
     """Return the loss on held-out photos after each epoch; none without such photos."""
-    return [row["valid_loss"] for row in net.history if "valid_loss" in row]
+    return [float(row["valid_loss"]) for row in net.history if "valid_loss" in row]
 
 
 def best_epoch(losses: list[float]) -> int:
