@@ -57,10 +57,10 @@ class EpochStart(Callback):
     seed : int
         Of the whole training.
     frozen_epochs : int
-        For how many epochs the head alone learns.
+        For how many epochs the head alone learns; None for all of them.
     """
 
-    def __init__(self, seed: int, frozen_epochs: int) -> None:
+    def __init__(self, seed: int, frozen_epochs: int | None) -> None:
         self.seed = seed
         self.frozen_epochs = frozen_epochs
 
@@ -72,7 +72,8 @@ class EpochStart(Callback):
         part = net.share[0]
         words = np.random.SeedSequence([self.seed, number, part]).generate_state(1, np.uint64)
         torch.manual_seed(int(words[0]))
-        net.network.trunk_is_frozen = number <= self.frozen_epochs
+        frozen = self.frozen_epochs
+        net.network.trunk_is_frozen = frozen is None or number <= frozen
         if isinstance(dataset_train, PhotoSet):
             # the same in all processes, which take their parts of it
             dataset_train.start_epoch([self.seed, number])

@@ -106,6 +106,11 @@ class CheckpointFile:
         with replace_file(self.path) as file:
             torch.save(state, file)
 
+    def seed(self, drawn: int) -> int:
+        """Return the seed of the training that is to go on; if there is none, the one drawn now."""
+        state = self.read()
+        return drawn if state is None else int(state["seed"])
+
     def remove(self) -> None:
         """Remove the file once the training is done."""
         with suppress(FileNotFoundError):

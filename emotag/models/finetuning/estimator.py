@@ -15,38 +15,20 @@ from torch import nn
 from emotag.backbones.backbone import Backbone
 from emotag.backbones.registry import find_backbone, fresh_backbone, load_backbone
 from emotag.backbones.runtime import choose_device
-from emotag.errors import DataError, ModelError
+from emotag.errors import ModelError
 from emotag.features.cnn import check_paths
-from emotag.models.finetuning.broken import BrokenPhotos
 from emotag.models.finetuning.callbacks import Progress
-from emotag.models.finetuning.checkpoint import CheckpointFile, training_fingerprint
-from emotag.models.finetuning.checks import check_class_weight, check_parameters, draw_seed
-from emotag.models.finetuning.labels import (
-    check_weights,
-    class_factors,
-    encode_groups,
-    encode_labels,
-    weighted,
-)
+from emotag.models.finetuning.checks import check_class_weight, check_parameters
+from emotag.models.finetuning.fitting import Fitting
+from emotag.models.finetuning.labels import check_weights, encode_groups, encode_labels
 from emotag.models.finetuning.module import FineTunedNetwork
-from emotag.models.finetuning.photos import Augmentation, Labelled
-from emotag.models.finetuning.preparing import decoded_sets, hash_photos
-from emotag.models.finetuning.splitting import hold_out
-from emotag.models.finetuning.training import (
-    find_temperature,
-    make_net,
-    make_network,
-    run_network,
-    train,
-)
+from emotag.models.finetuning.photos import Labelled
+from emotag.models.finetuning.training import make_net, make_network, run_network
 from emotag.parallel import map_chunks
 from emotag.photos.decoding import decode_photo
 from emotag.photos.preprocess import Preprocess
 
 __all__ = ["FineTunedCNN"]
-
-# What the weights do not depend on.
-_WITHOUT_EFFECT = ("checkpoint", "device", "max_broken", "n_jobs", "progress", "random_state")
 
 
 class FineTunedCNN(ClassifierMixin, BaseEstimator):
@@ -117,6 +99,9 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         the end.
     device : str, default='auto'
         As torch names it; ``'auto'`` takes a GPU if torch sees one.
+    accelerate : True or accelerate.Accelerator, optional
+        Whether the processes of ``accelerate launch`` train together, a part
+        of each batch each; it chooses the device. Needs the package accelerate.
     n_jobs : int, optional
         Threads that decode; by default one a core.
     random_state : int, RandomState instance or None, default=None
@@ -201,6 +186,7 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         max_broken: float = 0.05,
         checkpoint: Any = None,
         device: str = "auto",
+        accelerate: Any = None,
         n_jobs: int | None = None,
         random_state: Any = None,
         progress: Progress | None = None,
@@ -230,6 +216,7 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         self.max_broken = max_broken
         self.checkpoint = checkpoint
         self.device = device
+        self.accelerate = accelerate
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.progress = progress
@@ -272,24 +259,28 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         StorageError
             The cache or the checkpoint cannot be written.
         """
-        check_parameters(self.get_params(deep=False))
+        parameters = self.get_params(deep=False)
+        check_parameters(parameters)
         backbone, layer = self._backbone()
-        device = choose_device(self.device)
-        seed = draw_seed(self.random_state)
         paths = check_paths(X).tolist()
         classes, codes = encode_labels(y, len(paths))
         check_class_weight(self.class_weight, classes.tolist())
-        group_codes = encode_groups(groups, len(paths))
-        weights = check_weights(sample_weight, len(paths))
-        broken = BrokenPhotos(len(set(paths)), self.max_broken)
-        hashes = hash_photos(paths, broken, self.n_jobs)
-        contents = [hashes.get(path, b"") for path in paths]
-        readable = np.array([path in hashes for path in paths], dtype=bool)
-        photos = Labelled(paths, contents, codes, group_codes, weights).take(readable)
+        photos = Labelled(
+            paths,
+            codes,
+            encode_groups(groups, len(paths)),
+            check_weights(sample_weight, len(paths)),
+        )
         with torch.random.fork_rng():
             trunk = load_backbone(self.backbone, layer, self.weights)
-            n_features = backbone.layers[layer]
-            self._fit(photos, classes, broken, trunk, n_features, backbone.preprocess, device, seed)
+            fitting = Fitting(trunk, backbone.layers[layer], backbone.preprocess, parameters)
+            fitted = fitting.run(photos, classes)
+        self.classes_ = classes
+        self.preprocess_ = backbone.preprocess
+        self.temperature_ = fitted.temperature
+        self.failures_ = fitted.failures
+        self.n_iter_ = len(fitted.history)
+        self._take(fitted.network, fitted.history)
         return self
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -436,7 +427,7 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
             net = state.pop("net_")
             # skorch would keep the device in mind; a machine without it shall do
             state["_network"] = copy.deepcopy(net.network).cpu()
-            state["_history"] = net.history.to_list() if net.history else []
+            state["_history"] = list(net.history)
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -444,8 +435,7 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         network, history = state.pop("_network", None), state.pop("_history", [])
         super().__setstate__(state)
         if network is not None:
-            self._take(network)
-            self.net_.history.extend(history)
+            self._take(network, history)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -464,62 +454,7 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
             )
         return backbone, layer
 
-    def _fit(
-        self,
-        photos: Labelled,
-        classes: NDArray[Any],
-        broken: BrokenPhotos,
-        trunk: nn.Module,
-        n_features: int,
-        preprocess: Preprocess,
-        device: str,
-        seed: int,
-    ) -> None:
-        parameters = self.get_params(deep=False)
-        checkpoint = self._checkpoint(photos, classes, trunk)
-        if checkpoint is not None and self.random_state is None:
-            earlier = checkpoint.read()
-            seed = seed if earlier is None else earlier["seed"]
-        train_part, held_part = self._split(photos, classes, broken, seed)
-        network = make_network(trunk, n_features, len(classes), self.dropout, seed)
-        augmentation = Augmentation(mirror=self.mirror, crop=self.crop)
-        parts = (train_part, held_part)
-        with decoded_sets(*parts, preprocess, augmentation, broken, self.n_jobs) as sets:
-            _refuse_lost(sets[0].photos, classes)
-            net = train(network, sets, parameters, device, seed, checkpoint)
-            temperature = find_temperature(net, sets[1])
-        if checkpoint is not None:
-            checkpoint.remove()
-        self.classes_ = classes
-        self.preprocess_ = preprocess
-        self.failures_ = broken.failures
-        self.temperature_ = temperature
-        self.n_iter_ = len(net.history)
-        self.net_ = net
-
-    def _split(
-        self, photos: Labelled, classes: NDArray[Any], broken: BrokenPhotos, seed: int
-    ) -> tuple[Labelled, Labelled]:
-        """Return the photos to train on and those to hold out, with their labels' weights."""
-        broken.refuse_many()
-        _refuse_lost(photos, classes)
-        fraction = self.validation_fraction or 0.0
-        trained, held = hold_out(photos.classes, photos.groups, fraction, seed)
-        factors = class_factors(self.class_weight, classes, photos.classes[trained])
-        return weighted(photos.take(trained), factors), weighted(photos.take(held), factors)
-
-    def _checkpoint(
-        self, photos: Labelled, classes: NDArray[Any], trunk: nn.Module
-    ) -> CheckpointFile | None:
-        if self.checkpoint is None:
-            return None
-        parameters = self.get_params(deep=False)
-        depended = {key: parameters[key] for key in parameters if key not in _WITHOUT_EFFECT}
-        depended["seed"] = None if self.random_state is None else draw_seed(self.random_state)
-        fingerprint = training_fingerprint(depended, classes.tolist(), photos, trunk)
-        return CheckpointFile(str(self.checkpoint), fingerprint)
-
-    def _take(self, network: FineTunedNetwork) -> None:
+    def _take(self, network: FineTunedNetwork, history: Sequence[dict[str, Any]] = ()) -> None:
         """Wrap a trained network, on the device that there is."""
         try:
             device = choose_device(self.device)
@@ -527,7 +462,9 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
             device = "cpu"
         parameters = {**self.get_params(deep=False), "net_params": None}
         self.net_ = make_net(network.eval(), self.preprocess_, parameters, device)
+        # the momenta, for which there is no more use
         self.net_.optimizer_ = None
+        self.net_.history.extend(history)
 
     def _logits(self, X: ArrayLike) -> NDArray[np.float32]:
         check_is_fitted(self, "net_")
@@ -539,12 +476,3 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
 
         batches = map_chunks(decode, paths, size=self.batch_size, jobs=self.n_jobs)
         return np.concatenate([run_network(self.net_, batch) for batch in batches])
-
-
-def _refuse_lost(photos: Labelled, classes: NDArray[Any]) -> None:
-    """Raise a DataError if no photo of some label is left."""
-    counts = np.bincount(photos.classes, minlength=len(classes))
-    if not counts.all():
-        raise DataError(
-            f"None of the photos of {classes[counts.argmin()]!s} to train on can be read."
-        )

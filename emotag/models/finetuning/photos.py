@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,19 +31,19 @@ class Labelled:
     ----------
     paths : list of str
         The files.
-    contents : list of bytes
-        SHA-256 of each.
     classes, groups : ndarray of shape (n_photos,), int
         Numbers of the labels, and of what keeps photos together.
     weights : ndarray of shape (n_photos,), float
         How much each counts.
+    contents : list of bytes
+        SHA-256 of each file; empty before they are read.
     """
 
     paths: list[str]
-    contents: list[bytes]
     classes: NDArray[np.intp]
     groups: NDArray[np.intp]
     weights: NDArray[np.float64]
+    contents: list[bytes] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -53,10 +53,10 @@ class Labelled:
         chosen = np.arange(len(self))[indices].tolist()
         return Labelled(
             [self.paths[index] for index in chosen],
-            [self.contents[index] for index in chosen],
             self.classes[chosen],
             self.groups[chosen],
             self.weights[chosen],
+            [self.contents[index] for index in chosen],
         )
 
     def with_weights(self, weights: NDArray[np.float64]) -> "Labelled":
@@ -129,7 +129,9 @@ class PhotoSet(Dataset[Batch]):
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """Return a batch: pixels (n, size, size, 3), uint8, with classes and weights.
 
-        Photos that cannot be read are left out.
+        Photos that cannot be read are left out; a black one of weight 0 stands for
+        a batch that would be empty, since processes that train together must
+        take the same number of steps.
         """
         known = self._open().get([self.keys[index] for index in indices])
         kept, pixels = [], []
@@ -140,9 +142,9 @@ class PhotoSet(Dataset[Batch]):
             if photo is not None:
                 kept.append(index)
                 pixels.append(self._augmented(index, photo))
-        size = self.preprocess.size
-        batch = np.stack(pixels) if pixels else np.empty((0, size, size, 3), np.uint8)
-        return torch.from_numpy(batch), (self._classes[kept], self._weights[kept])
+        if not kept:
+            return self._nothing()
+        return torch.from_numpy(np.stack(pixels)), (self._classes[kept], self._weights[kept])
 
     def close(self) -> None:
         """Close the cache."""
@@ -152,6 +154,11 @@ class PhotoSet(Dataset[Batch]):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_cache": None}
+
+    def _nothing(self) -> Batch:
+        size = self.preprocess.size
+        black = torch.zeros((1, size, size, 3), dtype=torch.uint8)
+        return black, (torch.zeros(1, dtype=torch.int64), torch.zeros(1))
 
     @staticmethod
     def stored_as(preprocess: Preprocess, augmentation: Augmentation | None) -> Preprocess:
@@ -249,14 +256,13 @@ class PhotoLoader(DataLoader[Batch]):
         )
 
     def __iter__(self) -> Any:
-        """Yield the batches that have a photo."""
+        """Yield the batches."""
         batches = super().__iter__()
         with ThreadPoolExecutor(1, thread_name_prefix="emotag") as pool:
             upcoming = pool.submit(next, batches, None)
             while (batch := upcoming.result()) is not None:
                 upcoming = pool.submit(next, batches, None)
-                if len(batch[0]):
-                    yield batch
+                yield batch
 
 
 def _as_it_is(batch: Any) -> Any:

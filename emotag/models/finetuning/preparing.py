@@ -1,7 +1,7 @@
 """Photos hashed, split and decoded once, before a network is trained on them."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from emotag.parallel import map_chunks
 from emotag.photos.decoding import hash_photo
 from emotag.photos.preprocess import Preprocess
 
-__all__ = ["decoded_sets", "hash_photos"]
+__all__ = ["decode_sets", "hash_photos"]
 
 _HASHES_A_CHUNK = 64
 # Few enough that a chunk of decoded photos is small.
@@ -24,14 +24,12 @@ _PHOTOS_A_CHUNK = 8
 Pixels = NDArray[np.uint8]
 
 
-def hash_photos(
-    paths: Sequence[str], broken: BrokenPhotos, jobs: int | None = None
-) -> dict[str, bytes]:
-    """Return the SHA-256 of each photo that can be read.
+def hash_photos(photos: Labelled, broken: BrokenPhotos, jobs: int | None = None) -> Labelled:
+    """Return the photos that can be read, with the SHA-256 of each.
 
     Parameters
     ----------
-    paths : sequence of str
+    photos : Labelled
         The photos.
     broken : BrokenPhotos
         Is told of the others.
@@ -43,7 +41,7 @@ def hash_photos(
         return [_hashed(path) for path in some]
 
     found: dict[str, bytes] = {}
-    unique = list(dict.fromkeys(paths))
+    unique = list(dict.fromkeys(photos.paths))
     chunks = map_chunks(hash_some, unique, size=_HASHES_A_CHUNK, jobs=jobs)
     results = (result for chunk in chunks for result in chunk)
     for path, result in zip(unique, results, strict=True):
@@ -51,19 +49,20 @@ def hash_photos(
             broken.add(result)
         else:
             found[path] = result
-    return found
+    contents = [found.get(path, b"") for path in photos.paths]
+    readable = np.array([path in found for path in photos.paths], dtype=bool)
+    return replace(photos, contents=contents).take(readable)
 
 
-@contextmanager
-def decoded_sets(
+def decode_sets(
     train: Labelled,
     held: Labelled,
     preprocess: Preprocess,
     augmentation: Augmentation,
     broken: BrokenPhotos,
     jobs: int | None = None,
-) -> Iterator[tuple[PhotoSet, PhotoSet]]:
-    """Give the photos to train on and those held out, decoded into the cache.
+) -> tuple[PhotoSet, PhotoSet]:
+    """Return the photos to train on and those held out, decoded into the cache.
 
     Photos that break are left out of them.
 
@@ -87,16 +86,10 @@ def decoded_sets(
     StorageError
         The cache cannot be written.
     """
-    sets = (
-        _decoded(train, preprocess, augmentation, broken, jobs),
-        _decoded(held, preprocess, None, broken, jobs),
-    )
-    try:
-        broken.refuse_many()
-        yield sets
-    finally:
-        for photos in sets:
-            photos.close()
+    training = _decoded(train, preprocess, augmentation, broken, jobs)
+    held_out = _decoded(held, preprocess, None, broken, jobs)
+    broken.refuse_many()
+    return training, held_out
 
 
 def _hashed(path: str) -> bytes | PhotoError:

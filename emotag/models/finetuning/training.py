@@ -20,6 +20,7 @@ from emotag.models.finetuning.callbacks import (
     ValidScore,
 )
 from emotag.models.finetuning.checkpoint import CheckpointFile, Resume
+from emotag.models.finetuning.distributed import AcceleratedNet
 from emotag.models.finetuning.module import FineTunedNetwork, Rates, WeightedCrossEntropy
 from emotag.models.finetuning.net import FineTuningNet
 from emotag.models.finetuning.photos import PhotoSet
@@ -104,9 +105,11 @@ def make_net(
     }
     if "optimizer" not in given:
         arguments |= {"optimizer": torch.optim.SGD, "optimizer__momentum": parameters["momentum"]}
+    kind = AcceleratedNet if "accelerator" in more else FineTuningNet
     try:
-        net = FineTuningNet(network, callbacks=callbacks, **{**arguments, **given, **more})
-        return net.initialize()  # type: ignore[no-any-return]
+        net = kind(network, callbacks=callbacks, **{**arguments, **given, **more})
+        initialized: FineTuningNet = net.initialize()
+        return initialized
     except (TypeError, ValueError) as error:
         raise ModelError(f"net_params={given!r}: {error}") from error
 
@@ -117,7 +120,8 @@ def train(
     parameters: Mapping[str, Any],
     device: str,
     seed: int,
-    checkpoint: CheckpointFile | None,
+    checkpoint: CheckpointFile | None = None,
+    accelerator: Any = None,
 ) -> FineTuningNet:
     """Return the classifier of a network, trained, with the best of its weights.
 
@@ -135,6 +139,8 @@ def train(
         Of all that is random.
     checkpoint : CheckpointFile, optional
         To go on from and to write.
+    accelerator : accelerate.Accelerator, optional
+        Of several processes that train together.
 
     Raises
     ------
@@ -153,12 +159,15 @@ def train(
         device,
         callbacks=_callbacks(parameters, seed, checkpoint, has_held=len(held) > 0),
         train_split=predefined_split(held) if len(held) else None,
+        **({} if accelerator is None else {"accelerator": accelerator, "device": None}),
     )
     try:
         net.partial_fit(training)
     except torch.OutOfMemoryError as error:
         raise out_of_memory(parameters["batch_size"], device) from error
-    return _only_what_predicts(net)
+    network.trunk_is_frozen = False
+    network.zero_grad(set_to_none=True)
+    return net
 
 
 def find_temperature(net: FineTuningNet, held: PhotoSet) -> float:
@@ -202,7 +211,9 @@ def _callbacks(
 ) -> list[Any]:
     best = BestWeights()
     scheduler = _scheduler(parameters, has_held=has_held)
-    callbacks: list[Any] = [EpochStart(seed, parameters["frozen_epochs"]), ValidScore()]
+    # without a learning rate, statistics of batches would still be learnt
+    frozen = parameters["frozen_epochs"] if parameters["lr"] else None
+    callbacks: list[Any] = [EpochStart(seed, frozen), ValidScore()]
     if scheduler is not None:
         callbacks.append(scheduler)
     callbacks.append(best)
@@ -222,13 +233,3 @@ def _scheduler(parameters: Mapping[str, Any], *, has_held: bool) -> LRScheduler 
         monitor = "valid_loss" if has_held else "train_loss"
         return LRScheduler("ReduceLROnPlateau", monitor=monitor, patience=_PLATEAU_EPOCHS)
     return None
-
-
-def _only_what_predicts(net: FineTuningNet) -> FineTuningNet:
-    """Let go of photos, gradients and momenta, which a fitted model should not keep."""
-    net.callbacks, net.callbacks_, net.train_split = [], [], None
-    net.optimizer_ = None
-    net.network.trunk_is_frozen = False
-    net.module_.zero_grad(set_to_none=True)
-    net.module_.eval()
-    return net
