@@ -83,12 +83,20 @@ def test_four_processes_are_never_inside_together(tmp_path: Path) -> None:
 import os, sys
 from emotag.backbones import locks
 locks.POLL_SECONDS = 0.0005
-for _ in range(100):
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(200):
     with locks.locked(sys.argv[1] + "/lock", lambda: None):
         os.mkdir(sys.argv[1] + "/inside")
         os.rmdir(sys.argv[1] + "/inside")
 """
     command = [sys.executable, "-c", code, str(tmp_path)]
-    processes = [subprocess.Popen(command) for _ in range(4)]
-    assert [process.wait() for process in processes] == [0] * 4
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(command, stdin=pipe, stdout=pipe) for _ in range(4)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    for process in processes:
+        process.communicate(b"go\n")
+    assert [process.returncode for process in processes] == [0] * 4
     assert os.listdir(tmp_path) == []

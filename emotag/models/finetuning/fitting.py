@@ -1,0 +1,145 @@
+"""A fit from its photos to its weights: hashed, split, decoded, trained, calibrated."""
+
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from emotag.backbones.runtime import choose_device
+from emotag.errors import DataError, PhotoError
+from emotag.models.finetuning.broken import BrokenPhotos
+from emotag.models.finetuning.checkpoint import CheckpointFile, training_fingerprint
+from emotag.models.finetuning.checks import draw_seed
+from emotag.models.finetuning.distributed import open_accelerator, shared_seed
+from emotag.models.finetuning.labels import class_factors, weighted
+from emotag.models.finetuning.module import FineTunedNetwork
+from emotag.models.finetuning.photos import Augmentation, Labelled
+from emotag.models.finetuning.preparing import decode_sets, hash_photos
+from emotag.models.finetuning.splitting import hold_out
+from emotag.models.finetuning.training import find_temperature, make_network, train
+from emotag.photos.preprocess import Preprocess
+
+__all__ = ["Fitted", "Fitting"]
+
+# What the weights do not depend on. The seed stands for the random state.
+_WITHOUT_EFFECT = {
+    "accelerate",
+    "checkpoint",
+    "device",
+    "max_broken",
+    "n_jobs",
+    "progress",
+    "random_state",
+}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit ends with.
+
+    Attributes
+    ----------
+    network : FineTunedNetwork
+        Trained.
+    history : list of dict
+        An entry an epoch, as skorch keeps it.
+    temperature : float
+        What the logits are to be divided by.
+    failures : list of PhotoError
+        The photos that were left out.
+    """
+
+    network: FineTunedNetwork
+    history: list[dict[str, Any]]
+    temperature: float
+    failures: list[PhotoError]
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """A fit that is to be run.
+
+    Attributes
+    ----------
+    trunk : torch.nn.Module
+        Pretrained.
+    n_features : int
+        What it gives.
+    preprocess : Preprocess
+        What it sees.
+    parameters : mapping
+        Of the `FineTunedCNN`, checked.
+    """
+
+    trunk: nn.Module
+    n_features: int
+    preprocess: Preprocess
+    parameters: Mapping[str, Any]
+
+    def run(self, photos: Labelled, classes: NDArray[Any]) -> Fitted:
+        """Train on photos.
+
+        Parameters
+        ----------
+        photos : Labelled
+            All of them.
+        classes : ndarray of shape (n_classes,)
+            Their labels.
+        """
+        given = self.parameters
+        accelerator = open_accelerator(given["accelerate"], dict(given))
+        device = str(accelerator.device) if accelerator else choose_device(given["device"])
+        seed = shared_seed(accelerator, draw_seed(given["random_state"]))
+        broken = BrokenPhotos(len(set(photos.paths)), given["max_broken"])
+        photos = hash_photos(photos, broken, given["n_jobs"])
+        broken.refuse_many()
+        checkpoint = self._checkpoint(photos, classes, seed)
+        if checkpoint is not None:
+            seed = checkpoint.seed(seed)
+        parts = self._split(photos, classes, seed)
+        network = make_network(self.trunk, self.n_features, len(classes), given["dropout"], seed)
+        augmentation = Augmentation(mirror=given["mirror"], crop=given["crop"])
+        sets = decode_sets(*parts, self.preprocess, augmentation, broken, given["n_jobs"])
+        _refuse_lost(sets[0].photos, classes)
+        with closing(sets[0]), closing(sets[1]):
+            net = train(network, sets, given, device, seed, checkpoint, accelerator)
+            temperature = find_temperature(net, sets[1])
+        if checkpoint is not None and net.share[0] == 0:
+            checkpoint.remove()
+        return Fitted(network, list(net.history), temperature, broken.failures)
+
+    def _split(
+        self, photos: Labelled, classes: NDArray[Any], seed: int
+    ) -> tuple[Labelled, Labelled]:
+        """Return the photos to train on and those to hold out, with their labels' weights."""
+        _refuse_lost(photos, classes)
+        fraction = self.parameters["validation_fraction"] or 0.0
+        trained, held = hold_out(photos.classes, photos.groups, fraction, seed)
+        class_weight = self.parameters["class_weight"]
+        factors = class_factors(class_weight, classes, photos.classes[trained])
+        return weighted(photos.take(trained), factors), weighted(photos.take(held), factors)
+
+    def _checkpoint(
+        self, photos: Labelled, classes: NDArray[Any], seed: int
+    ) -> CheckpointFile | None:
+        given = self.parameters
+        if given["checkpoint"] is None:
+            return None
+        depended = {name: given[name] for name in given if name not in _WITHOUT_EFFECT}
+        # without a random state, a fit goes on with the seed of the one that was killed
+        depended["seed"] = None if given["random_state"] is None else seed
+        fingerprint = training_fingerprint(depended, classes.tolist(), photos, self.trunk)
+        return CheckpointFile(str(given["checkpoint"]), fingerprint)
+
+
+def _refuse_lost(photos: Labelled, classes: NDArray[Any]) -> None:
+    """Raise a DataError if no photo of some label is left."""
+    counts = np.bincount(photos.classes, minlength=len(classes))
+    if not counts.all():
+        raise DataError(
+            f"None of the photos of {classes[counts.argmin()]!s} to train on can be read."
+        )
