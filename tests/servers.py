@@ -85,13 +85,15 @@ class Server:
 
 
 @contextmanager
-def serve(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
+def serve(*answers: Answer, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """Run a server that gives these answers, one a request, and the last one from then on.
 
     Parameters
     ----------
     *answers : Answer
         In order.
+    port : int, default=0
+        Where to listen; by default where no one else does.
     tls : ssl.SSLContext, optional
         With it, the server speaks https as ``localhost``.
     """
@@ -100,7 +102,7 @@ def serve(*answers: Answer, tls: ssl.SSLContext | None = None) -> Iterator[Serve
     class Handler(_Handler):
         script = server
 
-    with _QuietServer(("127.0.0.1", 0), Handler) as http:
+    with _QuietServer(("127.0.0.1", port), Handler) as http:
         port = http.server_address[1]
         server.url = f"http://127.0.0.1:{port}/"
         if tls is not None:

@@ -53,7 +53,8 @@ def fetch_file(
         In bytes, where it is known.
     digest : str
         ``sha256:`` with the first 8 to 64 hexadecimal digits, or ``sha1:`` with
-        40; empty if it is not known beforehand.
+        40. Empty if it is not known beforehand: then the caller must check what
+        came, as nothing else tells whether its pieces match.
     progress : callable, optional
         Called with the bytes that are there, and with how many there will be or None.
     timeout : float, default=30.0

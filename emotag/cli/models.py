@@ -18,7 +18,7 @@ app = typer.Typer(
 
 @app.callback()
 def models(context: typer.Context) -> None:
-    """List the models to fit and to tag with, and the networks they stand on.
+    """List the models to fit and to tag with, and their networks.
 
     To tag with are the one that ships with emotag, and those under ./models.
 

@@ -140,11 +140,11 @@ class TestRepeatable:
         self, quick: Quick, photos: Photos, random_state: Any
     ) -> None:
         torch.manual_seed(5)
-        np.random.seed(5)  # noqa: NPY002
-        before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+        np.random.seed(5)
+        before = torch.get_rng_state(), np.random.get_state()[1].copy()
         quick(max_epochs=1, random_state=random_state).fit(photos.X, photos.y).predict(photos.X)
         assert torch.equal(torch.get_rng_state(), before[0])
-        assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
+        assert (np.random.get_state()[1] == before[1]).all()
 
     def test_a_random_state_moves_on(self, quick: Quick, photos: Photos) -> None:
         state = np.random.RandomState(0)
@@ -364,7 +364,8 @@ class TestBrokenPhotos:
         with pytest.raises(DataError) as caught:
             quick(max_epochs=1).fit(X, photos.y)
         assert str(caught.value).startswith(
-            f"3 of 40 photos cannot be used, more than max_broken=0.05 allows; the first: {tmp_path}"
+            "3 of 40 photos cannot be used, more than max_broken=0.05 allows; the first: "
+            f"{tmp_path}"
         )
         assert len(quick(max_epochs=1, max_broken=0.1).fit(X, photos.y).failures_) == 3
 
