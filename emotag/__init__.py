@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from emotag.models.loading import load_model
     from emotag.models.recipes import make_model
     from emotag.models.saving import save_model
+    from emotag.models.zeroshot import ZeroShotCLIP
     from emotag.photos.preprocess import Preprocess
     from emotag.tagging.run import tag_photos
 
@@ -48,6 +49,7 @@ __all__ = [
     "StorageError",
     "UnreadablePhoto",
     "WeightsError",
+    "ZeroShotCLIP",
     "evaluate",
     "load_model",
     "load_photos",
@@ -64,6 +66,7 @@ _HOMES = {
     "FIVE": "emotag.emotions",
     "LabelSet": "emotag.emotions",
     "MIKELS8": "emotag.emotions",
+    "ZeroShotCLIP": "emotag.models.zeroshot",
     "Preprocess": "emotag.photos.preprocess",
     "evaluate": "emotag.evaluation.report",
     "load_model": "emotag.models.loading",

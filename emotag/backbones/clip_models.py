@@ -91,7 +91,8 @@ def embed_texts(
 
     backbone = clip_backbone(model)
     architecture, _ = _split(backbone.name, model)
-    network = _Build.of(backbone).network(weights or backbone.weights.fetch())
+    source = backbone if weights is None else backbone.with_weights(weights)
+    network = _Build.of(backbone).network(source.weights.fetch())
     tokens = open_clip.get_tokenizer(architecture)(list(texts))
     with torch.inference_mode():
         embeddings: NDArray[np.float32] = network.encode_text(tokens, normalize=True).numpy()

@@ -39,7 +39,9 @@ def read_state(path: str) -> "dict[str, torch.Tensor]":
             return dict(safetensors.torch.load_file(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise WeightsError(f"The weights {path} cannot be read: {error.strerror}.") from error
+        raise WeightsError(
+            f"The weights {path} cannot be read: {error.strerror or error}."
+        ) from error
     except (
         safetensors.SafetensorError,
         pickle.UnpicklingError,

@@ -126,8 +126,9 @@ def save_model(
 
     Parameters
     ----------
-    model : Pipeline
-        Fitted; its first step is `CNNFeatures`, the others are scikit-learn's.
+    model : Pipeline or ZeroShotCLIP
+        Fitted; the first step of a pipeline is `CNNFeatures`, the others are
+        scikit-learn's.
     folder : path-like
         The bundle to be. It appears whole or not at all.
     photos : sequence of str
@@ -170,6 +171,8 @@ def save_model(
     ['awe', 'love']
     """
     folder = os.fspath(folder)
+    # ZeroShotCLIP is a pipeline of ordinary parts
+    model = getattr(model, "pipeline_", model)
     refuse_target(folder, force=force)
     facts = facts or ModelFacts(name=os.path.basename(os.path.abspath(folder)))
     features, classifier = _taken_apart(model)

@@ -36,9 +36,7 @@ def weights_at(url: str, body: bytes = BODY) -> UrlWeights:
 @pytest.mark.parametrize(
     "variables", [{"TORCH_HOME": "/t"}, {"XDG_CACHE_HOME": "/x"}, {}, {"TORCH_HOME": "~/t"}]
 )
-def test_the_folder_is_torchs(
-    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
-) -> None:
+def test_the_folder_is_torchs(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     for name in ("TORCH_HOME", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
