@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from emotag.evaluation.report import evaluate
     from emotag.features.cnn import CNNFeatures
+    from emotag.models.finetuning.estimator import FineTunedCNN
     from emotag.models.loading import load_model
     from emotag.models.recipes import make_model
     from emotag.models.saving import save_model
@@ -38,6 +39,7 @@ __all__ = [
     "CNNFeatures",
     "DataError",
     "EmotagError",
+    "FineTunedCNN",
     "LabelError",
     "LabelSet",
     "MissingExtraError",
@@ -64,6 +66,7 @@ _HOMES = {
     "CNNFeatures": "emotag.features.cnn",
     "EKMAN6": "emotag.emotions",
     "FIVE": "emotag.emotions",
+    "FineTunedCNN": "emotag.models.finetuning.estimator",
     "LabelSet": "emotag.emotions",
     "MIKELS8": "emotag.emotions",
     "ZeroShotCLIP": "emotag.models.zeroshot",

@@ -5,6 +5,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from sklearn.pipeline import Pipeline
 
 from emotag.backbones.registry import find_backbone
@@ -14,11 +15,16 @@ from emotag.bundle.folder import Bundle, open_bundle
 from emotag.errors import BundleError, EmotagError, ModelError
 from emotag.features.cnn import CNNFeatures
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, load_estimator
+from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.heads import make_head
 from emotag.models.network import HEADS, PixelNetwork
+from emotag.models.parts import take_apart
 from emotag.models.trunks import load_trunk
 
 __all__ = ["load_model", "load_network"]
+
+# The part of a config's estimator that describes a fine-tuned network.
+_TUNED = "network"
 
 
 def load_model(
@@ -26,7 +32,7 @@ def load_model(
     target: str = "emotion",
     *,
     weights: str | os.PathLike[str] | None = None,
-) -> Pipeline:
+) -> Pipeline | FineTunedCNN:
     """Load the estimator of a bundle, to predict with or to go on from.
 
     Parameters
@@ -41,7 +47,7 @@ def load_model(
 
     Returns
     -------
-    Pipeline
+    Pipeline or FineTunedCNN
         Fitted, from paths of photos to labels.
 
     Raises
@@ -58,6 +64,8 @@ def load_model(
     bundle = open_bundle(os.fspath(folder or default_bundle()))
     if target not in ESTIMATOR_FILES:
         raise BundleError(f"target={target!r}; choose from {', '.join(ESTIMATOR_FILES)}.")
+    if _TUNED in bundle.config.estimator and target == "emotion":
+        return _tuned(bundle)
     labels = bundle.config.label_set.names if target == "emotion" else SENTIMENT_LABELS
     content = bundle.read(ESTIMATOR_FILES[target])
     features = _features(bundle, weights)
@@ -83,11 +91,10 @@ def load_network(bundle: Bundle, weights: str | os.PathLike[str] | None = None) 
     BundleError
         The weights do not fit the config.
     """
+    if _TUNED in bundle.config.estimator:
+        return take_apart(_tuned(bundle), None, bundle.config.label_set).network
     features = _features(bundle, weights)
-    try:
-        given = safetensors.torch.load(bundle.read(HEADS))
-    except safetensors.SafetensorError as error:
-        raise BundleError(f"The model {bundle.folder} is refused: {HEADS}: {error}.") from error
+    given = _tensors(bundle)
     backbone = find_backbone(features.backbone, features.weights)
     size = backbone.layers[backbone.choose_layer(features.layer)]
     labels = {"emotion": len(bundle.config.label_set)}
@@ -108,6 +115,42 @@ def load_network(bundle: Bundle, weights: str | os.PathLike[str] | None = None) 
             raise BundleError(f"The weights of {bundle.folder} do not fit its config.") from error
         heads[name] = head
     return PixelNetwork(backbone.preprocess, load_trunk(features), **heads).eval()
+
+
+def _tensors(bundle: Bundle) -> dict[str, torch.Tensor]:
+    try:
+        return safetensors.torch.load(bundle.read(HEADS))
+    except safetensors.SafetensorError as error:
+        raise BundleError(f"The model {bundle.folder} is refused: {HEADS}: {error}.") from error
+
+
+def _tuned(bundle: Bundle) -> FineTunedCNN:
+    """Return a fine-tuned network, whose weights are all in the bundle."""
+    description = bundle.config.estimator[_TUNED]
+    try:
+        if not isinstance(description, dict) or description["class"] != "FineTunedCNN":
+            raise ModelError("its network is not known to this emotag")
+        name, classes = description["backbone"], description["classes"]
+        if not isinstance(classes, list) or sorted(classes) != sorted(
+            bundle.config.label_set.names
+        ):
+            raise ModelError("its network does not tell its labels apart")
+        if not isinstance(name, str) or name.startswith("onnx:"):
+            raise ModelError(f"{name!r} is no backbone that can be fine-tuned")
+        parameters = {name: description[name] for name in ("backbone", "layer", "dropout")}
+        temperature = float(description["temperature"])
+        if not 0 < temperature < float("inf"):
+            raise ModelError(f"its temperature is {temperature}")
+        return FineTunedCNN.restore(parameters, classes, _tensors(bundle), temperature)
+    except KeyError as error:
+        raise BundleError(
+            f"The model {bundle.folder} is refused: {CONFIG} lacks {error}."
+        ) from error
+    except (EmotagError, TypeError, ValueError) as error:
+        if isinstance(error, BundleError):
+            raise
+        reason = str(error).removesuffix(".")
+        raise BundleError(f"The model {bundle.folder} is refused: {reason}.") from error
 
 
 def _features(bundle: Bundle, weights: str | os.PathLike[str] | None = None) -> CNNFeatures:

@@ -1,5 +1,6 @@
 """The whole network of a saved model: from pixels to probabilities, and its ONNX form."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from torch import nn
 
 from emotag.backbones.onnx_module import OnnxModule
 from emotag.backbones.runtime import export_onnx
+from emotag.errors import ModelError
 from emotag.models.wrapping import wrap_network
 from emotag.photos.preprocess import Preprocess
 
-__all__ = ["HEADS", "PixelNetwork", "export_network", "halve_weights"]
+__all__ = ["HEADS", "PixelNetwork", "export_network", "halve_weights", "reorder_head"]
 
 HEADS = "model.safetensors"
 """The file of a bundle with the weights that are not the backbone's."""
@@ -132,6 +134,30 @@ def export_network(network: PixelNetwork, size: int) -> bytes:
     if isinstance(network.backbone, OnnxModule):
         return wrap_network(network.backbone, _Normalise(network), _Judge(network), size, outputs)
     return export_onnx(network, size, input_name="pixels", output_names=outputs)
+
+
+def reorder_head(head: nn.Linear, given: Sequence[str], wanted: Sequence[str]) -> nn.Linear:
+    """Return a linear layer whose outputs stand in another order.
+
+    Parameters
+    ----------
+    head : torch.nn.Linear
+        From features to logits.
+    given, wanted : sequence of str
+        The labels of its outputs, and the same in the order to be.
+
+    Raises
+    ------
+    ModelError
+        The labels are others.
+    """
+    if sorted(given) != sorted(wanted):
+        raise ModelError(f"A classifier of {list(given)} cannot be saved for {list(wanted)}.")
+    rows = [list(given).index(name) for name in wanted]
+    ordered = nn.Linear(head.in_features, len(rows)).requires_grad_(False)
+    ordered.weight.copy_(head.weight[rows])
+    ordered.bias.copy_(head.bias[rows])
+    return ordered
 
 
 def halve_weights(model: bytes) -> bytes:

@@ -8,31 +8,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import safetensors.torch
-from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 
 import emotag
-from emotag.backbones.registry import find_backbone, shown_name
 from emotag.bundle.config import CONFIG, NETWORK, BundleConfig
 from emotag.bundle.folder import Bundle, open_bundle, refuse_target
 from emotag.dataset import Dataset
 from emotag.emotions import LabelSet
 from emotag.errors import ModelError
-from emotag.features.cnn import CNNFeatures
 from emotag.models.cards import model_card
-from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, dump_estimator
-from emotag.models.heads import to_torch
-from emotag.models.network import HEADS, PixelNetwork, export_network, halve_weights
+from emotag.models.finetuning.estimator import FineTunedCNN
+from emotag.models.network import HEADS, export_network, halve_weights
 from emotag.models.parity import check_parity, some_readable
-from emotag.models.trunks import load_trunk
+from emotag.models.parts import Parts, refuse_others, take_apart
+from emotag.models.zeroshot import ZeroShotCLIP
 from emotag.storage import replace_folder
 
 __all__ = ["ModelFacts", "facts_of_fit", "save_model"]
 
 CARD = "README.md"
-
-# What decides which features CNNFeatures gives.
-_SHARED = ("backbone", "weights", "layer", "mirror")
 
 
 @dataclass(frozen=True)
@@ -112,7 +106,7 @@ def facts_of_fit(
 
 
 def save_model(
-    model: Pipeline,
+    model: Pipeline | FineTunedCNN | ZeroShotCLIP,
     folder: str | os.PathLike[str],
     *,
     photos: Sequence[str],
@@ -126,7 +120,7 @@ def save_model(
 
     Parameters
     ----------
-    model : Pipeline or ZeroShotCLIP
+    model : Pipeline, FineTunedCNN or ZeroShotCLIP
         Fitted; the first step of a pipeline is `CNNFeatures`, the others are
         scikit-learn's.
     folder : path-like
@@ -172,28 +166,24 @@ def save_model(
     """
     folder = os.fspath(folder)
     # ZeroShotCLIP is a pipeline of ordinary parts
-    model = getattr(model, "pipeline_", model)
+    if isinstance(model, ZeroShotCLIP):
+        model = getattr(model, "pipeline_", model)
     refuse_target(folder, force=force)
     facts = facts or ModelFacts(name=os.path.basename(os.path.abspath(folder)))
-    features, classifier = _taken_apart(model)
+    refuse_others(model)
     label_set = label_set or LabelSet.from_names(model.classes_.tolist())
-    sentiment = None if sentiment_model is None else _taken_apart(sentiment_model)[1]
-    _refuse_other_features(features, sentiment_model)
-    preprocess = find_backbone(features.backbone, features.weights).preprocess
-    readable = some_readable(photos, preprocess)
-    network, heads = _assemble(features, classifier, sentiment, label_set)
-    onnx_model = export_network(network, preprocess.size)
+    parts = take_apart(model, sentiment_model, label_set)
+    readable = some_readable(photos, parts.preprocess)
+    onnx_model = export_network(parts.network, parts.preprocess.size)
     contents = {
         NETWORK: halve_weights(onnx_model) if half else onnx_model,
-        HEADS: safetensors.torch.save(heads),
-        ESTIMATOR_FILES["emotion"]: dump_estimator(classifier),
+        HEADS: safetensors.torch.save(parts.tensors),
+        **parts.files,
     }
-    if sentiment is not None:
-        contents[ESTIMATOR_FILES["sentiment"]] = dump_estimator(sentiment)
-    config = _config(features, label_set, facts, learnt_sentiment=sentiment is not None)
+    config = _config(parts, label_set, facts)
     estimators = [model] if sentiment_model is None else [model, sentiment_model]
-    check_parity(network, contents[NETWORK], config, readable, estimators)
-    calibrated = facts.calibrated or isinstance(model.steps[-1][1], CalibratedClassifierCV)
+    check_parity(parts.network, contents[NETWORK], config, readable, estimators)
+    calibrated = facts.calibrated or parts.calibrated
     card = model_card(config, facts.notes, calibrated=calibrated, licence=facts.licence)
     contents[CARD] = card.encode()
     files = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
@@ -205,75 +195,16 @@ def save_model(
     return open_bundle(folder)
 
 
-def _taken_apart(model: Pipeline) -> tuple[CNNFeatures, Pipeline]:
-    """Return a model's features and the rest of it."""
-    steps = model.steps if isinstance(model, Pipeline) else []
-    if len(steps) < 2 or not isinstance(steps[0][1], CNNFeatures):
-        raise ModelError(
-            f"{type(model).__name__} cannot be saved as a bundle: it takes a Pipeline whose "
-            "first step is CNNFeatures, with a classifier after it."
-        )
-    if not hasattr(model, "classes_"):
-        raise ModelError("The model is not fitted, so there is nothing to save.")
-    if not hasattr(model, "predict_proba"):
-        raise ModelError(
-            f"{type(model.steps[-1][1]).__name__} gives scores and no probabilities, which a "
-            "bundle needs; calibrate it: make_model('svm') does, or CalibratedClassifierCV with "
-            "method='temperature' and ensemble=False."
-        )
-    classifier = model[1:] if len(model.steps) > 2 else model.steps[1][1]
-    return model.steps[0][1], classifier
-
-
-def _refuse_other_features(features: CNNFeatures, other: Pipeline | None) -> None:
-    if other is None:
-        return
-    theirs = other.steps[0][1]
-    if any(getattr(theirs, name) != getattr(features, name) for name in _SHARED):
-        raise ModelError(
-            "The models of emotion and of sentiment must share backbone, weights, layer and mirror."
-        )
-
-
-def _assemble(
-    features: CNNFeatures, classifier: Any, sentiment: Any, label_set: LabelSet
-) -> tuple[PixelNetwork, dict[str, Any]]:
-    """Return the whole network, and the weights that are not the backbone's."""
-    heads = {"emotion": to_torch(classifier, label_set.names)}
-    if sentiment is not None:
-        heads["sentiment"] = to_torch(sentiment, SENTIMENT_LABELS)
-    preprocess = find_backbone(features.backbone, features.weights).preprocess
-    network = PixelNetwork(preprocess, load_trunk(features), **heads).eval()
-    weights = {
-        f"{name}.{key}": value.contiguous()
-        for name, head in heads.items()
-        for key, value in head.state_dict().items()
-    }
-    return network, weights
-
-
-def _config(
-    features: CNNFeatures, label_set: LabelSet, facts: ModelFacts, *, learnt_sentiment: bool
-) -> BundleConfig:
-    backbone = find_backbone(features.backbone, features.weights)
-    name = shown_name(backbone.name)
+def _config(parts: Parts, label_set: LabelSet, facts: ModelFacts) -> BundleConfig:
     config = BundleConfig(
         name=facts.name,
         recipe=facts.recipe,
-        backbone=name,
+        backbone=parts.backbone,
         label_set=label_set,
-        preprocess=backbone.preprocess,
-        learnt_sentiment=learnt_sentiment,
+        preprocess=parts.preprocess,
+        learnt_sentiment=parts.network.sentiment is not None,
         emotag_version=emotag.__version__,
-        estimator={
-            "features": {
-                "class": "CNNFeatures",
-                "backbone": name,
-                "layer": backbone.choose_layer(features.layer),
-                "mirror": features.mirror,
-                "weights_sha256": backbone.weights.identity(),
-            }
-        },
+        estimator=parts.description,
         data=facts.data,
         metrics=facts.metrics,
     )

@@ -289,7 +289,7 @@ class TestRefusedToSave:
         with pytest.raises(ModelError) as caught:
             save_model(wrong, tmp_path / "models/a", photos=[])
         assert str(caught.value) == (
-            f"{name} cannot be saved as a bundle: it takes a Pipeline whose first step is "
+            f"{name} cannot be saved as a bundle: it takes a FineTunedCNN, or a Pipeline whose first step is "
             "CNNFeatures, with a classifier after it."
         )
 

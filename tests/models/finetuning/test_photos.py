@@ -144,7 +144,7 @@ class TestLoading:
         found = make_set(photos)
         batches = self.batches(found, batch_size=size, shuffle=True)
         assert [len(batch) for batch in batches] == expected
-        assert sorted(list(chain(*batches))) == list(range(40))
+        assert sorted(chain(*batches)) == list(range(40))
         in_order = self.batches(found, batch_size=size, shuffle=False)
         assert list(chain(*in_order)) == list(range(40))
         found.close()

@@ -45,7 +45,7 @@ def test_near_the_share_in_groups_as_well() -> None:
     groups = np.arange(1000) // 4
     _, held = hold_out(classes, groups, 0.1, 0)
     shares = np.bincount(classes[held], minlength=5) / np.bincount(classes)
-    assert (np.abs(shares - 0.1) < 0.03).all()
+    assert (np.abs(shares - 0.1) < 0.05).all()
 
 
 def test_the_seed_chooses() -> None:

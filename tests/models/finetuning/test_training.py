@@ -2,6 +2,9 @@
 
 import dataclasses
 import os
+import pickle
+import shutil
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,7 @@ from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.finetuning.precision import choose_autocast, out_of_memory
 from tests.models.conftest import Photos
 from tests.models.finetuning.conftest import QUICK, Quick
-from tests.networks import TINY_FEATURES, TinyNetwork, registered, tiny_backbone
+from tests.networks import TinyNetwork, registered, tiny_backbone
 
 
 class Watch(Callback):
@@ -74,10 +77,10 @@ class TestWhatIsLearnt:
 
     def test_rates_fall_where_the_loss_stands_still(self, quick: Quick, photos: Photos) -> None:
         settings = {"schedule": "plateau", "patience": None, "max_epochs": 10}
-        _, watch = watched(quick, photos, lr=1e-9, head_lr=1e-9, **settings)
+        _, watch = watched(quick, photos, lr=1e-6, head_lr=1e-6, **settings)
         heads = [rates[-1] for rates in watch.rates]
-        assert heads[0] == 1e-9
-        assert heads[-1] < 1e-9
+        assert heads[0] == 1e-6
+        assert heads[-1] < 1e-6
 
     def test_without_held_out_photos_by_the_training_loss(
         self, quick: Quick, photos: Photos
@@ -96,12 +99,16 @@ class TestWhatIsLearnt:
         quick(lr=0.25, max_epochs=1, net_params=net_params).fit(photos.X, photos.y)
         assert watch.rates == [[0.5, 0.25]]
 
-    def test_compiled(self, quick: Quick, photos: Photos, tmp_path: Path) -> None:
+    @pytest.mark.slow
+    @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++")
+    def test_compiled(self, quick: Quick, photos: Photos) -> None:
         plain = quick(max_epochs=2).fit(photos.X, photos.y)
-        # the eager backend of torch's compiler: the usual one would start a C++ compiler
-        compiled = quick(max_epochs=2, compile=True)
-        with torch.compiler.set_stance("force_eager"):
-            compiled.fit(photos.X, photos.y)
+        with warnings.catch_warnings():
+            # of torch's compiler itself
+            warnings.simplefilter("ignore")
+            compiled = quick(max_epochs=2, compile=True).fit(photos.X, photos.y)
+        assert torch._dynamo.utils.counters["stats"]["unique_graphs"] > 0
+        compiled = pickle.loads(pickle.dumps(compiled))
         np.testing.assert_allclose(
             compiled.predict_proba(photos.X), plain.predict_proba(photos.X), atol=1e-5
         )
@@ -109,7 +116,7 @@ class TestWhatIsLearnt:
 
 class TestWhenItStops:
     def test_the_best_weights_are_taken(self, quick: Quick, photos: Photos) -> None:
-        model, watch = watched(quick, photos, lr=0.2, head_lr=3.0, patience=None)
+        model, watch = watched(quick, photos, lr=0.2, head_lr=3.0, schedule=None, patience=None)
         losses = model.net_.history[:, "valid_loss"]
         best = int(np.argmin(losses))
         assert best < len(losses) - 1
@@ -194,5 +201,4 @@ def test_real_photos(shared_data: Path) -> None:
     model.fit(X[:110], y[:110])
     assert model.module_.head.in_features == 1280
     assert model.score(X[110:], y[110:]) > 0.7
-    assert TINY_FEATURES != model.module_.head.in_features
     assert [epoch.number for epoch in epochs] == [1, 2, 3]

@@ -1,0 +1,180 @@
+"""What a fitted estimator is made of, as a bundle holds it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.pipeline import Pipeline
+from torch import nn
+
+from emotag.backbones.registry import find_backbone, shown_name
+from emotag.emotions import LabelSet
+from emotag.errors import ModelError
+from emotag.features.cnn import CNNFeatures
+from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, dump_estimator
+from emotag.models.finetuning.estimator import FineTunedCNN
+from emotag.models.heads import to_torch
+from emotag.models.network import PixelNetwork, reorder_head
+from emotag.models.trunks import load_trunk
+from emotag.photos.preprocess import Preprocess
+
+__all__ = ["Parts", "refuse_others", "take_apart"]
+
+# What decides which features CNNFeatures gives.
+_SHARED = ("backbone", "weights", "layer", "mirror")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a bundle is made of, beside config and card.
+
+    Attributes
+    ----------
+    backbone : str
+        Its name, as the config says it.
+    preprocess : Preprocess
+        What the network sees.
+    network : PixelNetwork
+        The whole of it.
+    tensors : dict of str to tensor
+        The weights that are not a frozen backbone's.
+    description : dict
+        How the estimator is rebuilt.
+    files : dict of str to bytes
+        scikit-learn's estimators.
+    calibrated : bool
+        Whether the probabilities are.
+    """
+
+    backbone: str
+    preprocess: Preprocess
+    network: PixelNetwork
+    tensors: dict[str, torch.Tensor]
+    description: dict[str, Any]
+    files: dict[str, bytes] = field(default_factory=dict)
+    calibrated: bool = False
+
+
+def take_apart(model: Any, sentiment_model: Any, label_set: LabelSet) -> Parts:
+    """Return what fitted estimators are made of.
+
+    Parameters
+    ----------
+    model : Pipeline or FineTunedCNN
+        Of the emotions.
+    sentiment_model : Pipeline or None
+        Of the sentiment, on the same features.
+    label_set : LabelSet
+        The order of the emotions.
+
+    Raises
+    ------
+    ModelError
+        A bundle cannot hold them.
+    """
+    refuse_others(model)
+    if isinstance(model, FineTunedCNN):
+        if sentiment_model is not None:
+            raise ModelError(
+                "A fine-tuned network is saved without a model of the sentiment; "
+                "fit one on sentiments and save it by itself."
+            )
+        return _tuned(model, label_set)
+    return _frozen(model, sentiment_model, label_set)
+
+
+def refuse_others(model: Any) -> None:
+    """Raise a ModelError unless a model is fitted, and of a kind that a bundle can hold."""
+    steps = model.steps if isinstance(model, Pipeline) else []
+    frozen = len(steps) > 1 and isinstance(steps[0][1], CNNFeatures)
+    if not frozen and not isinstance(model, FineTunedCNN):
+        raise ModelError(
+            f"{type(model).__name__} cannot be saved as a bundle: it takes a FineTunedCNN, or a "
+            "Pipeline whose first step is CNNFeatures, with a classifier after it."
+        )
+    if not hasattr(model, "classes_"):
+        raise ModelError("The model is not fitted, so there is nothing to save.")
+    if not hasattr(model, "predict_proba"):
+        raise ModelError(
+            f"{type(steps[-1][1]).__name__} gives scores and no probabilities, which a "
+            "bundle needs; calibrate it: make_model('svm') does, or CalibratedClassifierCV with "
+            "method='temperature' and ensemble=False."
+        )
+
+
+def _tuned(model: FineTunedCNN, label_set: LabelSet) -> Parts:
+    preprocess, trunk, head = model.export_parts()
+    classes = [str(name) for name in model.classes_.tolist()]
+    ordered = reorder_head(head, classes, label_set.names)
+    layer = find_backbone(model.backbone).choose_layer(model.layer)
+    name = shown_name(model.backbone)
+    return Parts(
+        backbone=name,
+        preprocess=preprocess,
+        network=PixelNetwork(preprocess, trunk, emotion=ordered).eval(),
+        tensors={
+            # tensors that share memory would be refused
+            key: value.detach().cpu().clone().contiguous()
+            for key, value in model.module_.state_dict().items()
+        },
+        description={
+            "network": {
+                "class": "FineTunedCNN",
+                "backbone": name,
+                "layer": layer,
+                "dropout": float(model.dropout),
+                "temperature": float(model.temperature_),
+                "classes": classes,
+            }
+        },
+        calibrated=model.temperature_ != 1.0,
+    )
+
+
+def _frozen(model: Any, sentiment_model: Any, label_set: LabelSet) -> Parts:
+    features, classifier = _split(model)
+    heads: dict[str, nn.Module] = {"emotion": to_torch(classifier, label_set.names)}
+    files = {ESTIMATOR_FILES["emotion"]: dump_estimator(classifier)}
+    if sentiment_model is not None:
+        refuse_others(sentiment_model)
+        theirs, sentiment = _split(sentiment_model)
+        _refuse_other_features(features, theirs)
+        heads["sentiment"] = to_torch(sentiment, SENTIMENT_LABELS)
+        files[ESTIMATOR_FILES["sentiment"]] = dump_estimator(sentiment)
+    backbone = find_backbone(features.backbone, features.weights)
+    name = shown_name(backbone.name)
+    return Parts(
+        backbone=name,
+        preprocess=backbone.preprocess,
+        network=PixelNetwork(backbone.preprocess, load_trunk(features), **heads).eval(),
+        tensors={
+            f"{output}.{key}": value.contiguous()
+            for output, head in heads.items()
+            for key, value in head.state_dict().items()
+        },
+        description={
+            "features": {
+                "class": "CNNFeatures",
+                "backbone": name,
+                "layer": backbone.choose_layer(features.layer),
+                "mirror": features.mirror,
+                "weights_sha256": backbone.weights.identity(),
+            }
+        },
+        files=files,
+        calibrated=isinstance(model.steps[-1][1], CalibratedClassifierCV),
+    )
+
+
+def _split(model: Any) -> tuple[CNNFeatures, Any]:
+    """Return a pipeline's features and the rest of it."""
+    steps = model.steps
+    return steps[0][1], model[1:] if len(steps) > 2 else steps[1][1]
+
+
+def _refuse_other_features(features: CNNFeatures, theirs: CNNFeatures) -> None:
+    if any(getattr(theirs, name) != getattr(features, name) for name in _SHARED):
+        raise ModelError(
+            "The models of emotion and of sentiment must share backbone, weights, layer and mirror."
+        )
