@@ -75,6 +75,17 @@ def fit(
     split_column: Annotated[
         str, typer.Option(metavar="COLUMN", help="Column that says train, val or test.")
     ] = "split",
+    epochs: Annotated[
+        int | None,
+        typer.Option("--epochs", min=1, metavar="N", help="At most, for a fine-tuned network."),
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option("--batch-size", min=1, metavar="N", help="Photos a step of fine-tuning."),
+    ] = None,
+    device: Annotated[
+        str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps …")
+    ] = "auto",
     seed: Annotated[
         int, typer.Option(min=0, metavar="N", help="Chooses the part that is held out.")
     ] = 0,
@@ -115,20 +126,29 @@ def fit(
 
     from emotag.evaluation.report import evaluate
     from emotag.models.recipes import (
-        compute_features,
         fit_model,
         make_model,
+        prepare_photos,
         refuse_few,
+        set_options,
         without_failures,
     )
     from emotag.models.saving import facts_of_fit, save_model
 
     estimator = make_model(model, backbone=backbone, weights=weights, random_state=seed)
+    set_options(
+        estimator,
+        folder,
+        max_epochs=epochs,
+        batch_size=batch_size,
+        device=device,
+        progress=None if quiet else fit_output.print_epoch,
+    )
     fetch_weights(recipe.backbone, weights, quiet=quiet)
     refuse_few(train.labels, train.groups)
     paths = loaded.labelled.paths.tolist()
-    with progress_bar("Features", len(paths), quiet=quiet) as advance:
-        failures = compute_features(estimator, paths, advance)
+    with progress_bar("Photos", len(paths), quiet=quiet) as advance:
+        failures = prepare_photos(estimator, paths, advance)
     train, test = without_failures(train, failures), without_failures(test, failures)
     fit_output.print_data(loaded, train, test, failures, label_set)
     with stage(f"Fitting {recipe.name}", quiet=quiet):

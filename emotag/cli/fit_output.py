@@ -1,6 +1,7 @@
 """What ``emotag fit`` prints."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -12,7 +13,10 @@ from emotag.emotions import LabelSet
 from emotag.errors import PhotoError
 from emotag.evaluation.report import Report
 
-__all__ = ["print_data", "print_report", "print_saved"]
+if TYPE_CHECKING:
+    from emotag.models.finetuning.callbacks import Epoch
+
+__all__ = ["print_data", "print_epoch", "print_report", "print_saved"]
 
 _SHOWN_FAILURES = 10
 _FILE_WIDTH = 10_000
@@ -55,6 +59,20 @@ def print_data(
         counts = (str(part.counts.get(name, 0)) for part in (train, test))
         table.add_row(safe(name), sentiment, *counts)
     _print_table(notes, table)
+
+
+def print_epoch(epoch: "Epoch") -> None:
+    """Print to stderr how an epoch of fine-tuning went."""
+    held_out = (
+        ""
+        if epoch.valid_loss is None or epoch.valid_score is None
+        else f", held out {epoch.valid_loss:.3f} (accuracy {epoch.valid_score:.3f})"
+    )
+    left = f", at most {epoch.seconds_left / 60:.0f} min left" if epoch.seconds_left > 0 else ""
+    notes.print(
+        f"epoch {epoch.number} of {epoch.of}: loss {epoch.train_loss:.3f}{held_out}, "
+        f"{epoch.photos_per_second:.0f} photos/s{left}"
+    )
 
 
 def print_report(report: Report) -> None:

@@ -48,7 +48,8 @@ class Recipe:
     @property
     def summary(self) -> str:
         """What it is, in a line."""
-        return f"{self.family.summary} on features of {self.backbone}"
+        on = "from" if self.family.name == "finetune" else "on features of"
+        return f"{self.family.summary}, {on} {self.backbone}"
 
 
 FAMILIES: dict[str, Family] = {
@@ -56,12 +57,16 @@ FAMILIES: dict[str, Family] = {
     for family in (
         Family("linear", "logistic regression, balanced and calibrated", "lite0"),
         Family("svm", "one-vs-rest linear support vector machines, calibrated", "vgg16"),
+        Family("finetune", "a fine-tuned network, calibrated", "resnet50"),
     )
 }
 
 RECIPES: dict[str, Recipe] = {
     "lite0": Recipe("lite0", FAMILIES["linear"], "lite0"),
     "svm": Recipe("svm", FAMILIES["svm"], "vgg16"),
+    "vgg16": Recipe("vgg16", FAMILIES["finetune"], "vgg16"),
+    "places205": Recipe("places205", FAMILIES["finetune"], "places205"),
+    "resnet50": Recipe("resnet50", FAMILIES["finetune"], "resnet50"),
 }
 """Short names for pairs."""
 

@@ -1,5 +1,6 @@
 """Models by name: each an ordinary scikit-learn estimator on paths of photos."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,15 +17,18 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from emotag.dataset import Dataset
-from emotag.errors import DataError, PhotoError
+from emotag.errors import DataError, ModelError, PhotoError
 from emotag.features.cnn import CNNFeatures
 from emotag.models.catalogue import find_recipe
+from emotag.models.finetuning.estimator import FineTunedCNN
+from emotag.storage import cache_folder
 
 __all__ = [
-    "compute_features",
     "fit_model",
     "make_model",
+    "prepare_photos",
     "refuse_few",
+    "set_options",
     "without_failures",
 ]
 
@@ -43,33 +47,34 @@ def make_model(
     weights: str | os.PathLike[str] | None = None,
     calibrated: bool = True,
     random_state: int | None = None,
-) -> Pipeline:
+) -> Any:
     """Make a model by name, not yet fitted.
 
     Parameters
     ----------
     name : str, default='lite0'
-        The recipe; ``emotag models`` lists them. ``'svm'`` is the paper's
-        first system: fc7 of VGG16, and a linear support vector machine for
-        each label against the others.
+        The recipe; ``emotag models`` lists them. The paper's systems are
+        ``'svm'``, a linear support vector machine for each label on fc7 of
+        VGG16, and ``'vgg16'``, ``'places205'`` and ``'resnet50'``, which are
+        fine-tuned.
     backbone : str, optional
-        The network on which ``'linear'`` or ``'svm'`` shall stand; by default
-        the recipe's own.
+        The network on which ``'linear'``, ``'svm'`` or ``'finetune'`` shall
+        stand; by default the recipe's own.
     layer : str, optional
         Of the backbone; by default its own choice.
     weights : path-like, optional
         A file with the backbone's weights.
     calibrated : bool, default=True
         Whether the probabilities are calibrated. Without, ``'svm'`` gives
-        scores only, by ``decision_function``.
+        scores only, by ``decision_function``. A fine-tuned network always is.
     random_state : int, optional
-        Makes the folds of the calibration, and the machines, repeatable.
+        Makes the folds of the calibration, and what is fitted, repeatable.
 
     Returns
     -------
-    sklearn.pipeline.Pipeline
-        A classifier from paths of photos to labels. Its steps are
-        ``features`` and ``classify``.
+    sklearn.pipeline.Pipeline or FineTunedCNN
+        A classifier from paths of photos to labels. The steps of a pipeline
+        are ``features`` and ``classify``.
 
     Raises
     ------
@@ -94,6 +99,14 @@ def make_model(
     OneVsRestClassifier(estimator=LinearSVC(C=0.001, class_weight='balanced'))
     """
     recipe = find_recipe(name, backbone)
+    if recipe.family.name == "finetune":
+        return FineTunedCNN(
+            recipe.backbone,
+            layer=layer,
+            weights=weights,
+            class_weight="balanced",
+            random_state=random_state,
+        )
     features = CNNFeatures(recipe.backbone, layer=layer, weights=weights)
     head = make_pipeline(StandardScaler(), _HEADS[recipe.family.name](random_state))
     if calibrated:
@@ -120,14 +133,16 @@ _HEADS: dict[str, Callable[[int | None], Any]] = {
 }
 
 
-def compute_features(
-    model: Pipeline, paths: Sequence[str], progress: Callable[[int], None] | None = None
+def prepare_photos(
+    model: Pipeline | FineTunedCNN,
+    paths: Sequence[str],
+    progress: Callable[[int], None] | None = None,
 ) -> list[PhotoError]:
-    """Compute the features of photos ahead of fitting, so that fitting finds them in the cache.
+    """Compute features, or resize photos, ahead of fitting, which finds them in the cache.
 
     Parameters
     ----------
-    model : Pipeline
+    model : Pipeline or FineTunedCNN
         As `make_model` makes it, with its cache on.
     paths : sequence of str
         The photos.
@@ -144,11 +159,13 @@ def compute_features(
     DataError
         No photo can be read.
     """
-    features: CNNFeatures = model.named_steps["features"]
-    extraction = features.extract(paths, progress)
-    if not extraction.vectors:
-        raise DataError(f"None of the photos can be read; the first: {extraction.failures[0]}.")
-    return extraction.failures
+    if isinstance(model, FineTunedCNN):
+        failures = model.prepare(paths, progress)
+    else:
+        failures = model.named_steps["features"].extract(paths, progress).failures
+    if len(failures) == len(set(paths)):
+        raise DataError(f"None of the photos can be read; the first: {failures[0]}.")
+    return failures
 
 
 def without_failures(dataset: Dataset, failures: Sequence[PhotoError]) -> Dataset:
@@ -157,14 +174,47 @@ def without_failures(dataset: Dataset, failures: Sequence[PhotoError]) -> Datase
     return dataset.take(np.array([path not in refused for path in dataset.paths.tolist()], bool))
 
 
+def set_options(
+    model: Pipeline | FineTunedCNN, folder: str, *, device: str = "auto", **tuning: Any
+) -> None:
+    """Set what a person may say of how a model is fitted.
+
+    Parameters
+    ----------
+    model : Pipeline or FineTunedCNN
+        As `make_model` makes it.
+    folder : str
+        Where it will be saved: a fine-tuning that was killed is found again by it.
+    device : str, default='auto'
+        As torch names it.
+    **tuning : object
+        Parameters of `FineTunedCNN`; None leaves one as it is.
+
+    Raises
+    ------
+    ModelError
+        The model is not fine-tuned, but a parameter of that was said.
+    """
+    said = {name: value for name, value in tuning.items() if value is not None}
+    if isinstance(model, FineTunedCNN):
+        key = hashlib.sha256(os.path.abspath(folder).encode("utf-8", "surrogateescape")).hexdigest()
+        kept = os.path.join(cache_folder(), "checkpoints", key[:16])
+        model.set_params(device=device, checkpoint=kept, **said)
+        return
+    model.set_params(features__device=device)
+    others = sorted(set(said) - {"progress"})
+    if others:
+        raise ModelError(f"{' and '.join(others)} can be set for a fine-tuned network only.")
+
+
 def fit_model(
-    model: Pipeline,
+    model: Pipeline | FineTunedCNN,
     X: ArrayLike,
     y: ArrayLike,
     groups: ArrayLike,
     *,
     seed: int = 0,
-) -> Pipeline:
+) -> Pipeline | FineTunedCNN:
     """Fit a model such that its calibration keeps groups together.
 
     scikit-learn's `CalibratedClassifierCV` passes no groups on to its folds
@@ -172,7 +222,7 @@ def fit_model(
 
     Parameters
     ----------
-    model : Pipeline
+    model : Pipeline or FineTunedCNN
         As `make_model` makes it.
     X : array-like of str, shape (n_photos,)
         Paths of photos.
@@ -185,7 +235,7 @@ def fit_model(
 
     Returns
     -------
-    Pipeline
+    Pipeline or FineTunedCNN
         The model itself, fitted.
 
     Raises
@@ -194,6 +244,9 @@ def fit_model(
         A label has fewer independent photos than there are folds.
     """
     X, y, groups = np.asarray(X), np.asarray(y), np.asarray(groups)
+    if isinstance(model, FineTunedCNN):
+        refuse_few(y, groups)
+        return model.fit(X, y, groups=groups)
     folds = _group_folds(X, y, groups, seed)
     with _calibrating_on(model, folds):
         model.fit(X, y)

@@ -15,7 +15,6 @@ from emotag.bundle.config import CONFIG, NETWORK, BundleConfig
 from emotag.bundle.folder import Bundle, open_bundle, refuse_target
 from emotag.dataset import Dataset
 from emotag.emotions import LabelSet
-from emotag.errors import ModelError
 from emotag.models.cards import model_card
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.network import HEADS, export_network, halve_weights
@@ -166,13 +165,14 @@ def save_model(
     """
     folder = os.fspath(folder)
     # ZeroShotCLIP is a pipeline of ordinary parts
+    fitted: Any = model
     if isinstance(model, ZeroShotCLIP):
-        model = getattr(model, "pipeline_", model)
+        fitted = getattr(model, "pipeline_", model)
     refuse_target(folder, force=force)
     facts = facts or ModelFacts(name=os.path.basename(os.path.abspath(folder)))
-    refuse_others(model)
-    label_set = label_set or LabelSet.from_names(model.classes_.tolist())
-    parts = take_apart(model, sentiment_model, label_set)
+    refuse_others(fitted)
+    label_set = label_set or LabelSet.from_names(fitted.classes_.tolist())
+    parts = take_apart(fitted, sentiment_model, label_set)
     readable = some_readable(photos, parts.preprocess)
     onnx_model = export_network(parts.network, parts.preprocess.size)
     contents = {
@@ -181,7 +181,7 @@ def save_model(
         **parts.files,
     }
     config = _config(parts, label_set, facts)
-    estimators = [model] if sentiment_model is None else [model, sentiment_model]
+    estimators = [fitted] if sentiment_model is None else [fitted, sentiment_model]
     check_parity(parts.network, contents[NETWORK], config, readable, estimators)
     calibrated = facts.calibrated or parts.calibrated
     card = model_card(config, facts.notes, calibrated=calibrated, licence=facts.licence)

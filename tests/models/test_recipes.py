@@ -20,7 +20,7 @@ from emotag.features.cnn import CNNFeatures
 from emotag.models.catalogue import RECIPES, find_recipe
 from emotag.models.recipes import (
     CALIBRATION_FOLDS,
-    compute_features,
+    prepare_photos,
     fit_model,
     make_model,
     refuse_few,
@@ -240,7 +240,7 @@ class TestComputingAhead:
         (tmp_path / "love/bad.jpg").write_text("no photo")
         dataset = load_dataset([str(tmp_path)])
         done: list[int] = []
-        failures = compute_features(tiny_model(), dataset.paths.tolist(), done.append)
+        failures = prepare_photos(tiny_model(), dataset.paths.tolist(), done.append)
         assert [failure.path for failure in failures] == [f"{tmp_path}/love/bad.jpg"]
         assert isinstance(failures[0], UnreadablePhoto)
         assert sum(done) == len(dataset) == 7
@@ -256,7 +256,7 @@ class TestComputingAhead:
         shutil.copy(__file__, tmp_path / "a.jpg")
         paths = [f"{tmp_path}/a.jpg", f"{tmp_path}/b.jpg"]
         with pytest.raises(DataError) as caught:
-            compute_features(tiny_model(), paths)
+            prepare_photos(tiny_model(), paths)
         assert str(caught.value) == (
             f"None of the photos can be read; the first: {tmp_path}/a.jpg: not a photo but text."
         )

@@ -1,7 +1,7 @@
 """FineTunedCNN: a scikit-learn classifier of photos that fine-tunes a pretrained network."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -15,14 +15,15 @@ from torch import nn
 from emotag.backbones.backbone import Backbone
 from emotag.backbones.registry import find_backbone, fresh_backbone, load_backbone
 from emotag.backbones.runtime import choose_device
-from emotag.errors import ModelError
+from emotag.errors import ModelError, PhotoError
 from emotag.features.cnn import check_paths
 from emotag.models.finetuning.callbacks import Progress
 from emotag.models.finetuning.checks import check_class_weight, check_parameters
 from emotag.models.finetuning.fitting import Fitting
 from emotag.models.finetuning.labels import check_weights, encode_groups, encode_labels
 from emotag.models.finetuning.module import FineTunedNetwork
-from emotag.models.finetuning.photos import Labelled
+from emotag.models.finetuning.photos import Augmentation, Labelled
+from emotag.models.finetuning.preparing import decode_ahead
 from emotag.models.finetuning.training import make_net, make_network, run_network
 from emotag.parallel import map_chunks
 from emotag.photos.decoding import decode_photo
@@ -282,6 +283,28 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         self.n_iter_ = len(fitted.history)
         self._take(fitted.network, fitted.history)
         return self
+
+    def prepare(
+        self, paths: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> list[PhotoError]:
+        """Decode photos into the cache ahead of `fit`, which then has them at hand.
+
+        Parameters
+        ----------
+        paths : sequence of str
+            The photos.
+        progress : callable, optional
+            Called with the number of photos done since the last call.
+
+        Returns
+        -------
+        list of PhotoError
+            The photos that cannot be read.
+        """
+        check_parameters(self.get_params(deep=False))
+        backbone, _ = self._backbone()
+        augmentation = Augmentation(mirror=self.mirror, crop=self.crop)
+        return decode_ahead(paths, backbone.preprocess, augmentation, self.n_jobs, progress)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable label of photos.

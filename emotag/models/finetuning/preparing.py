@@ -15,11 +15,12 @@ from emotag.parallel import map_chunks
 from emotag.photos.decoding import hash_photo
 from emotag.photos.preprocess import Preprocess
 
-__all__ = ["decode_sets", "hash_photos"]
+__all__ = ["decode_ahead", "decode_sets", "hash_photos"]
 
 _HASHES_A_CHUNK = 64
 # Few enough that a chunk of decoded photos is small.
 _PHOTOS_A_CHUNK = 8
+_PHOTOS_AHEAD = 64
 
 Pixels = NDArray[np.uint8]
 
@@ -90,6 +91,55 @@ def decode_sets(
     held_out = _decoded(held, preprocess, None, broken, jobs)
     broken.refuse_many()
     return training, held_out
+
+
+def decode_ahead(
+    paths: Sequence[str],
+    preprocess: Preprocess,
+    augmentation: Augmentation,
+    jobs: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> list[PhotoError]:
+    """Decode photos into the cache, as a training wants them, and return those that break.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        The photos.
+    preprocess : Preprocess
+        What the network sees.
+    augmentation : Augmentation
+        Of the training.
+    jobs : int, optional
+        Threads.
+    progress : callable, optional
+        Called with the number of photos done since the last call.
+
+    Raises
+    ------
+    StorageError
+        The cache cannot be written.
+    """
+    unique = list(dict.fromkeys(paths))
+    stored = PhotoSet.stored_as(preprocess, augmentation)
+    computation = describe_pixels(stored)
+    failures: list[PhotoError] = []
+    with PixelCache() as cache:
+        for start in range(0, len(unique), _PHOTOS_AHEAD):
+            some = unique[start : start + _PHOTOS_AHEAD]
+            hashed = {path: _hashed(path) for path in some}
+            broken = BrokenPhotos(len(some), 1.0)
+            keys = {
+                photo_key(content, computation): path
+                for path, content in hashed.items()
+                if isinstance(content, bytes)
+            }
+            _fill(cache, keys, stored, broken, jobs)
+            failures += [error for error in hashed.values() if isinstance(error, PhotoError)]
+            failures += broken.failures
+            if progress is not None:
+                progress(len(some))
+    return failures
 
 
 def _hashed(path: str) -> bytes | PhotoError:
