@@ -36,7 +36,7 @@ def draw(folder, colours, count):
 
 def without_progress(text):
     """Return the lines of a log but those that a slow machine has and a fast one has not."""
-    return [line for line in text.splitlines() if not line.startswith("Features: ")]
+    return [line for line in text.splitlines() if not line.startswith("Photos: ")]
 
 
 @pytest.fixture(scope="module")
@@ -240,9 +240,20 @@ class TestRefusals:
 
     def test_an_unknown_model(self, emotag):
         said = self.refused(emotag, "--model", "lite1")
-        assert (
-            said == "Unknown model 'lite1'; choose from linear, svm, lite0. Did you mean 'lite0'?"
-        )
+        assert said.startswith("Unknown model 'lite1'; choose from linear, svm, finetune, lite0, ")
+        assert said.endswith(" Did you mean 'lite0'?")
+
+    def test_a_backbone_for_a_name_that_has_its_own(self, emotag):
+        said = self.refused(emotag, "--model", "vgg16", "--backbone", "lite0")
+        assert said.startswith("The model 'vgg16' stands on vgg16 and takes no other backbone; ")
+
+    def test_an_option_of_fine_tuning_for_another_model(self, emotag):
+        said = self.refused(emotag, "--epochs", "3")
+        assert said == "max_epochs can be set for a fine-tuned network only."
+
+    def test_weights_that_are_not_there(self, emotag):
+        said = self.refused(emotag, "--model", "resnet50", "--weights", "nope.pth")
+        assert said == "The weights nope.pth cannot be read: it does not exist."
 
     def test_a_label_file_that_is_not_there_or_does_not_fit(self, emotag):
         assert self.refused(emotag, "--label-file", "nope.toml") == (

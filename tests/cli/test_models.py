@@ -1,12 +1,16 @@
+import dataclasses
+import hashlib
 import json
 import os
 import shutil
 import sys
 
+from emotag.backbones.registry import BACKBONES
 from emotag.bundle.finding import default_bundle
 from emotag.bundle.folder import open_bundle
 from emotag.emotions import LabelSet
 from tests.cli.program import run_here, terminal
+from tests.servers import Answer, serve
 from tests.tagging.small_bundle import save_small_bundle
 
 
@@ -76,3 +80,48 @@ def test_on_a_terminal(inside):
     with terminal() as screen:
         assert run_here("models") == 0
     assert "To tag with, by emotag tag --model NAME:" in screen.text
+
+
+def test_fetches_weights_and_says_where_they_are(emotag, inside, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(inside / "torch"))
+    body = b"the weights"
+    digest = hashlib.sha256(body).hexdigest()
+    with serve(Answer(body)) as server:
+        weights = dataclasses.replace(
+            BACKBONES["resnet50"].weights,
+            url=f"{server.url}resnet.pth",
+            digest=f"sha256:{digest}",
+            size=len(body),
+        )
+        backbone = dataclasses.replace(BACKBONES["resnet50"], name="small", weights=weights)
+        monkeypatch.setitem(BACKBONES, "small", backbone)
+        outcome = emotag("models", "get", "small")
+        assert outcome.code == 0
+        path = inside / "torch/hub/checkpoints/resnet.pth"
+        assert outcome.out == f"The weights of small are in {path}.\n"
+        assert outcome.err == "Weights of small: fetching …\n"
+        assert path.read_bytes() == body
+        path.unlink()
+        with terminal() as screen:
+            assert run_here("models", "get", "small") == 0
+        assert str(path) in "".join(screen.text.split())
+        path.unlink()
+        assert emotag("models", "get", "small", "--quiet").err == ""
+    assert emotag("models", "get", "small").code == 0
+
+
+def test_weights_that_cannot_be_fetched(emotag, inside, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(inside / "torch"))
+    with serve(Answer(status=404)) as server:
+        weights = dataclasses.replace(
+            BACKBONES["resnet50"].weights, url=f"{server.url}resnet.pth", size=None
+        )
+        backbone = dataclasses.replace(BACKBONES["resnet50"], weights=weights)
+        monkeypatch.setitem(BACKBONES, "resnet50", backbone)
+        outcome = emotag("models", "get", "resnet50", "-q")
+        assert (outcome.code, outcome.out) == (1, "")
+        assert outcome.err.startswith(
+            f"emotag: The weights of resnet50 cannot be fetched from {server.url}resnet.pth: "
+        )
+        assert f"put that file at {inside}/torch/hub/checkpoints/resnet.pth" in outcome.err
+        assert outcome.err.count("\n") == 1

@@ -1,6 +1,7 @@
 """Models by name: ordinary scikit-learn estimators, calibrated without looking at groups twice."""
 
 import copy
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Self
@@ -20,10 +21,11 @@ from emotag.features.cnn import CNNFeatures
 from emotag.models.catalogue import RECIPES, find_recipe
 from emotag.models.recipes import (
     CALIBRATION_FOLDS,
-    prepare_photos,
     fit_model,
     make_model,
+    prepare_photos,
     refuse_few,
+    set_options,
     without_failures,
 )
 from tests.conftest import draw_photo
@@ -57,12 +59,24 @@ def recorder(**options: Any) -> Pipeline:
 class TestNames:
     def test_every_recipe_can_be_made_and_described(self) -> None:
         for name, recipe in RECIPES.items():
-            model = make_model(name)
+            model = make_model(name, random_state=3)
             assert recipe.name == name
-            assert model.named_steps["features"].backbone == recipe.backbone
+            tuned = recipe.family.name == "finetune"
+            stands_on = model if tuned else model.named_steps["features"]
+            assert stands_on.backbone == recipe.backbone
         assert RECIPES["svm"].summary == (
-            "one-vs-rest linear support vector machines, calibrated on features of vgg16"
+            "one-vs-rest linear support vector machines, calibrated, on features of vgg16"
         )
+        assert RECIPES["vgg16"].summary == "a fine-tuned network, calibrated, from vgg16"
+
+    def test_options_of_fine_tuning(self) -> None:
+        model = make_model("resnet50", random_state=3)
+        set_options(model, "models/x", max_epochs=7, batch_size=None, device="cpu")
+        assert (model.max_epochs, model.batch_size, model.device) == (7, 32, "cpu")
+        assert model.checkpoint.startswith(os.environ["EMOTAG_CACHE"])
+        with pytest.raises(ModelError) as caught:
+            set_options(make_model("lite0"), "models/x", max_epochs=7, progress=print)
+        assert str(caught.value) == "max_epochs can be set for a fine-tuned network only."
 
     def test_families_stand_on_any_backbone(self) -> None:
         model = make_model("svm", backbone="timm:resnet18", layer="pool")
@@ -79,7 +93,7 @@ class TestNames:
             make_model("lite0", backbone="vgg16")
         assert str(caught.value) == (
             "The model 'lite0' stands on lite0 and takes no other backbone; "
-            "choose from linear, svm to name one."
+            "choose from linear, svm, finetune to name one."
         )
 
     @pytest.mark.parametrize(
@@ -89,7 +103,10 @@ class TestNames:
     def test_unknown_name(self, name: str, hint: str) -> None:
         with pytest.raises(ModelError) as caught:
             make_model(name)
-        assert str(caught.value) == f"Unknown model {name!r}; choose from linear, svm, lite0.{hint}"
+        assert str(caught.value) == (
+            f"Unknown model {name!r}; choose from "
+            f"linear, svm, finetune, lite0, vgg16, places205, resnet50.{hint}"
+        )
 
 
 class TestScikitLearn:

@@ -109,9 +109,9 @@ def make_net(
     try:
         net = kind(network, callbacks=callbacks, **{**arguments, **given, **more})
         initialized: FineTuningNet = net.initialize()
-        return initialized
     except (TypeError, ValueError) as error:
         raise ModelError(f"net_params={given!r}: {error}") from error
+    return initialized
 
 
 def train(
