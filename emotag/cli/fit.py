@@ -111,7 +111,9 @@ def fit(
     # All that can be refused is refused before the long work, and before torch is loaded.
     require_training("emotag fit")
     recipe = find_recipe(model, backbone)
-    find_backbone(recipe.backbone, weights)
+    network = find_backbone(recipe.backbone, weights)
+    if weights is not None:
+        network.weights.fetch()
     folder = out or f"models/{recipe.name}"
     refuse_target(folder, force=force)
     labels_said = read_label_file(label_file) if label_file else None

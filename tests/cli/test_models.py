@@ -25,7 +25,7 @@ def test_lists_what_can_be_fitted_and_the_default_model(emotag, inside):
     fitted = outcome.out.partition("\n\n")[0].splitlines()
     assert fitted[0] == "To fit, with emotag fit --model NAME:"
     assert fitted[1] == (
-        "  lite0       logistic regression, balanced and calibrated on features of lite0"
+        "  lite0       logistic regression, balanced and calibrated, on features of lite0"
     )
     assert fitted[2].startswith("  svm         one-vs-rest linear support vector machines")
     networks = outcome.out.split("\n\n")[1].splitlines()

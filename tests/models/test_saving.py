@@ -289,8 +289,8 @@ class TestRefusedToSave:
         with pytest.raises(ModelError) as caught:
             save_model(wrong, tmp_path / "models/a", photos=[])
         assert str(caught.value) == (
-            f"{name} cannot be saved as a bundle: it takes a FineTunedCNN, or a Pipeline whose first step is "
-            "CNNFeatures, with a classifier after it."
+            f"{name} cannot be saved as a bundle: it takes a FineTunedCNN, or a Pipeline "
+            "whose first step is CNNFeatures, with a classifier after it."
         )
 
     def test_not_fitted(self, tmp_path: Path) -> None:
