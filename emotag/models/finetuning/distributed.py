@@ -23,6 +23,14 @@ class AcceleratedNet(AccelerateMixin, FineTuningNet):
         """Which part of each batch this process trains on, of how many."""
         return self.accelerator.process_index, self.accelerator.num_processes
 
+    def _initialize_accelerator(self) -> Any:
+        # a loss has no weights, and on CPUs accelerate would try to distribute them
+        criteria, self._criteria = self._criteria, []
+        try:
+            return super()._initialize_accelerator()
+        finally:
+            self._criteria = criteria
+
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
         """Return the batches of this process."""
         return FineTuningNet.get_iterator(self, dataset, training=training)

@@ -100,7 +100,8 @@ def make_net(
         "max_epochs": parameters["max_epochs"],
         "batch_size": parameters["batch_size"],
         "train_split": None,
-        "device": device,
+        # accelerate moves the network itself
+        "device": None if "accelerator" in more else device,
         "verbose": 0,
     }
     if "optimizer" not in given:
@@ -159,7 +160,7 @@ def train(
         device,
         callbacks=_callbacks(parameters, seed, checkpoint, has_held=len(held) > 0),
         train_split=predefined_split(held) if len(held) else None,
-        **({} if accelerator is None else {"accelerator": accelerator, "device": None}),
+        **({} if accelerator is None else {"accelerator": accelerator}),
     )
     try:
         net.partial_fit(training)

@@ -1,6 +1,7 @@
 """Two processes that train one network together."""
 
-import socket
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,28 +33,18 @@ with registered(tiny_backbone(folder)):
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(quick: Quick, photos: Photos, tmp_path: Path) -> None:
-    import json
-
     content = {"X": photos.X.tolist(), "y": photos.y.tolist()}
     (tmp_path / "photos.json").write_text(json.dumps(content))
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    root = str(Path(__file__).parents[3])
     command = [
-        sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2",
-        "--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no",
-        "--main_process_port", str(port), str(script), str(tmp_path),
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+        str(script), str(tmp_path),
     ]  # fmt: skip
+    environment = os.environ | {"PYTHONPATH": root, "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        cwd=Path(__file__).parents[3],
-        env={**__import__("os").environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        command, env=environment, capture_output=True, text=True, timeout=240, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [line for line in done.stdout.splitlines() if line.startswith("PROBA ")]
