@@ -59,6 +59,7 @@ numpydoc_validation_exclude = {
     rf"\.{name}$"
     for name in (
         "Bundle",
+        "Epoch",
         "Extraction",
         "Figure",
         "ModelFacts",

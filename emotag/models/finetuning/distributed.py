@@ -25,7 +25,8 @@ class AcceleratedNet(AccelerateMixin, FineTuningNet):
 
     def _initialize_accelerator(self) -> Any:
         # a loss has no weights, and on CPUs accelerate would try to distribute them
-        criteria, self._criteria = self._criteria, []
+        criteria = list(vars(self)["_criteria"])
+        self._criteria: list[str] = []
         try:
             return super()._initialize_accelerator()
         finally:
