@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from emotag.models.loading import load_model
     from emotag.models.recipes import make_model
     from emotag.models.saving import save_model
+    from emotag.models.sentiment import SentimentClassifier, fold_sentiment
     from emotag.models.zeroshot import ZeroShotCLIP
     from emotag.photos.preprocess import Preprocess
     from emotag.tagging.run import tag_photos
@@ -47,12 +48,14 @@ __all__ = [
     "PhotoError",
     "PhotosNotFoundError",
     "Preprocess",
+    "SentimentClassifier",
     "SkippedPhoto",
     "StorageError",
     "UnreadablePhoto",
     "WeightsError",
     "ZeroShotCLIP",
     "evaluate",
+    "fold_sentiment",
     "load_model",
     "load_photos",
     "make_model",
@@ -71,6 +74,8 @@ _HOMES = {
     "MIKELS8": "emotag.emotions",
     "ZeroShotCLIP": "emotag.models.zeroshot",
     "Preprocess": "emotag.photos.preprocess",
+    "SentimentClassifier": "emotag.models.sentiment",
+    "fold_sentiment": "emotag.models.sentiment",
     "evaluate": "emotag.evaluation.report",
     "load_model": "emotag.models.loading",
     "load_photos": "emotag.dataset",

@@ -241,7 +241,15 @@ EKMAN6 = LabelSet(
 )
 """Ekman's six basic emotions. Surprise counts as positive, by common use and our choice."""
 
-KNOWN_SETS: dict[str, LabelSet] = {"five": FIVE, "mikels8": MIKELS8, "ekman6": EKMAN6}
+SENTIMENT = LabelSet(["positive", "negative"], positive=["positive"], negative=["negative"])
+"""Sentiments as labels of their own, each of which folds into itself."""
+
+KNOWN_SETS: dict[str, LabelSet] = {
+    "five": FIVE,
+    "mikels8": MIKELS8,
+    "ekman6": EKMAN6,
+    "sentiment": SENTIMENT,
+}
 
 
 def read_label_file(path: str) -> dict[str, Any]:
