@@ -5,13 +5,14 @@ import hashlib
 import os
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields, replace
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emotag.emotions import LabelSet
 from emotag.errors import DataError, PhotoError, PhotosNotFoundError
 from emotag.photos.decoding import hash_photo
 from emotag.photos.finding import find_photos
@@ -75,6 +76,33 @@ class Dataset:
     def labelled(self) -> Self:
         """The photos that have a label."""
         return self.take(self.labels != "")
+
+    def for_sentiment(self, said: Mapping[str, Any] | None = None) -> Self:
+        """Return the photos whose sentiment is known, with it as their label.
+
+        What the manifest says counts; where it says nothing, the label is folded.
+
+        Parameters
+        ----------
+        said : mapping, optional
+            What a label file says of how labels fold.
+
+        Raises
+        ------
+        DataError
+            No photo has a sentiment.
+        """
+        names = set(self.counts)
+        labels = LabelSet.from_names(names, said) if len(names) > 1 else None
+        known = {name: labels.sentiment(name) or "" for name in names} if labels else {}
+        folded = np.array([known.get(name, "") for name in self.labels.tolist()], dtype=np.str_)
+        sentiments = np.where(self.sentiments != "", self.sentiments, folded)
+        if not (sentiments != "").any():
+            raise DataError(
+                "No photo has a sentiment: neither a column sentiment of the manifest nor the "
+                "labels say it. A label file says how labels fold."
+            )
+        return replace(self, labels=sentiments, sentiments=sentiments)
 
     @property
     def counts(self) -> dict[str, int]:

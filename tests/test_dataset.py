@@ -524,3 +524,30 @@ def test_a_column_that_was_asked_for_needs_a_manifest(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         load_dataset([str(tmp_path)], group_column="owner")
     assert str(caught.value) == f"{tmp_path} has no photos.csv, so it has no column 'owner'."
+
+
+class TestSentiment:
+    def test_the_manifest_counts_before_the_label(self, tmp_path: Path) -> None:
+        rows = [("love", ""), ("fear", ""), ("fear", "positive"), ("", "negative"), ("", "")]
+        lines = ["file,label,sentiment"]
+        for index, (label, sentiment) in enumerate(rows):
+            draw_photo(tmp_path / f"{index}.jpg", index)
+            lines.append(f"{index}.jpg,{label},{sentiment}")
+        (tmp_path / "photos.csv").write_text("\n".join(lines))
+        found = load_dataset([str(tmp_path)]).for_sentiment()
+        assert found.labels.tolist() == ["positive", "negative", "positive", "negative", ""]
+        assert found.sentiments.tolist() == found.labels.tolist()
+
+    def test_labels_without_a_sentiment(self, tmp_path: Path) -> None:
+        for index, label in enumerate(["sun", "rain"]):
+            (tmp_path / label).mkdir()
+            draw_photo(tmp_path / label / "0.jpg", index)
+        dataset = load_dataset([str(tmp_path)])
+        with pytest.raises(DataError) as caught:
+            dataset.for_sentiment()
+        assert str(caught.value) == (
+            "No photo has a sentiment: neither a column sentiment of the manifest nor the labels "
+            "say it. A label file says how labels fold."
+        )
+        said = {"labels": ["sun", "rain"], "positive": ["sun"], "negative": ["rain"]}
+        assert dataset.for_sentiment(said).counts == {"negative": 1, "positive": 1}

@@ -40,6 +40,9 @@ def fit(
             show_default="as emotag models says",
         ),
     ] = None,
+    target: Annotated[
+        str, typer.Option("--target", metavar="WHAT", help="emotion or sentiment.")
+    ] = "emotion",
     out: Annotated[
         str | None,
         typer.Option(
@@ -98,23 +101,21 @@ def fit(
 
     Example: emotag fit ./data --out ./models/mine
     """
-    from emotag.backbones.registry import find_backbone
     from emotag.bundle.folder import refuse_target
     from emotag.cli import fit_output
     from emotag.cli.console import progress_bar, stage
-    from emotag.cli.weights import fetch_weights
+    from emotag.cli.weights import fetch_weights, refuse_backbone
     from emotag.dataset import load_dataset, split_dataset
     from emotag.emotions import LabelSet, read_label_file
     from emotag.errors import require_training
-    from emotag.models.catalogue import find_recipe
+    from emotag.models.catalogue import find_recipe, refuse_target_name
 
     # All that can be refused is refused before the long work, and before torch is loaded.
     require_training("emotag fit")
     recipe = find_recipe(model, backbone)
-    network = find_backbone(recipe.backbone, weights)
-    if weights is not None:
-        network.weights.fetch()
-    folder = out or f"models/{recipe.name}"
+    refuse_backbone(recipe.backbone, weights)
+    refuse_target_name(target)
+    folder = out or f"models/{recipe.name}{'' if target == 'emotion' else f'-{target}'}"
     refuse_target(folder, force=force)
     labels_said = read_label_file(label_file) if label_file else None
     loaded = load_dataset(
@@ -123,6 +124,8 @@ def fit(
         group_column=group_column,
         split_column=split_column,
     )
+    if target == "sentiment":
+        loaded, labels_said = loaded.for_sentiment(labels_said), None
     train, test = split_dataset(loaded.labelled, seed=seed)
     label_set = LabelSet.from_names(train.labels.tolist(), labels_said)
 

@@ -1,6 +1,21 @@
 """Pretrained weights fetched with a progress bar."""
 
-__all__ = ["fetch_weights"]
+__all__ = ["fetch_weights", "refuse_backbone"]
+
+
+def refuse_backbone(name: str, file: str | None) -> None:
+    """Refuse a backbone that there is not, or a file of weights that is not there.
+
+    Raises
+    ------
+    ModelError, WeightsError
+        The message says what there is.
+    """
+    from emotag.backbones.registry import find_backbone
+
+    backbone = find_backbone(name, file)
+    if file is not None:
+        backbone.weights.fetch()
 
 
 def fetch_weights(name: str, file: str | None = None, *, quiet: bool = False) -> str:

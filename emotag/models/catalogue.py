@@ -5,7 +5,15 @@ from dataclasses import dataclass
 
 from emotag.errors import ModelError, unknown_name
 
-__all__ = ["FAMILIES", "RECIPES", "Family", "Recipe", "find_recipe"]
+__all__ = [
+    "FAMILIES",
+    "RECIPES",
+    "TARGETS",
+    "Family",
+    "Recipe",
+    "find_recipe",
+    "refuse_target_name",
+]
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,9 @@ RECIPES: dict[str, Recipe] = {
 }
 """Short names for pairs."""
 
+TARGETS = ("emotion", "sentiment")
+"""What a model may learn: the labels, or what they fold into."""
+
 
 def find_recipe(name: str, backbone: str | None = None) -> Recipe:
     """Return the recipe of a name.
@@ -101,6 +112,12 @@ def find_recipe(name: str, backbone: str | None = None) -> Recipe:
     if name in RECIPES:
         return RECIPES[name]
     return Recipe(name, FAMILIES[name], FAMILIES[name].backbone)
+
+
+def refuse_target_name(target: str) -> None:
+    """Raise a ModelError if a model cannot learn to tell such a thing."""
+    if target not in TARGETS:
+        raise ModelError(unknown_name("target", target, TARGETS))
 
 
 def _plain(backbone: str) -> str:

@@ -20,6 +20,7 @@ from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.network import HEADS, export_network, halve_weights
 from emotag.models.parity import check_parity, some_readable
 from emotag.models.parts import Parts, refuse_others, take_apart
+from emotag.models.sentiment import SentimentClassifier
 from emotag.models.zeroshot import ZeroShotCLIP
 from emotag.storage import replace_folder
 
@@ -105,7 +106,7 @@ def facts_of_fit(
 
 
 def save_model(
-    model: Pipeline | FineTunedCNN | ZeroShotCLIP,
+    model: Pipeline | FineTunedCNN | SentimentClassifier | ZeroShotCLIP,
     folder: str | os.PathLike[str],
     *,
     photos: Sequence[str],
@@ -119,7 +120,7 @@ def save_model(
 
     Parameters
     ----------
-    model : Pipeline, FineTunedCNN or ZeroShotCLIP
+    model : Pipeline, FineTunedCNN, SentimentClassifier or ZeroShotCLIP
         Fitted; the first step of a pipeline is `CNNFeatures`, the others are
         scikit-learn's.
     folder : path-like
@@ -165,7 +166,7 @@ def save_model(
     """
     folder = os.fspath(folder)
     # ZeroShotCLIP is a pipeline of ordinary parts
-    fitted: Any = model
+    fitted: Any = getattr(model, "estimator_", model) if _is_sentiment(model) else model
     if isinstance(model, ZeroShotCLIP):
         fitted = getattr(model, "pipeline_", model)
     refuse_target(folder, force=force)
@@ -193,6 +194,11 @@ def save_model(
             with open(os.path.join(beside, name), "wb") as file:
                 file.write(content)
     return open_bundle(folder)
+
+
+def _is_sentiment(model: Any) -> bool:
+    # what it fitted says the same, without knowing of emotions
+    return isinstance(model, SentimentClassifier)
 
 
 def _config(parts: Parts, label_set: LabelSet, facts: ModelFacts) -> BundleConfig:

@@ -251,6 +251,10 @@ class TestRefusals:
         said = self.refused(emotag, "--epochs", "3")
         assert said == "max_epochs can be set for a fine-tuned network only."
 
+    def test_an_unknown_target(self, emotag):
+        said = self.refused(emotag, "--target", "mood")
+        assert said == "Unknown target 'mood'; choose from emotion, sentiment."
+
     def test_weights_that_are_not_there(self, emotag):
         said = self.refused(emotag, "--model", "resnet50", "--weights", "nope.pth")
         assert said == "The weights nope.pth cannot be read: it does not exist."
@@ -360,3 +364,15 @@ class TestPrinting:
         report = judge(np.eye(2), ["sun", "rain"], [1, 1], label_set=LabelSet(["sun", "rain"]))
         print_report(report)
         assert re.search(r"\n accuracy +1\.000  - ", capsys.readouterr().out)
+
+
+@pytest.mark.slow
+def test_sentiment_as_the_target(emotag, inside):
+    draw(inside / "data", {"love": (200, 40, 40), "fear": (30, 30, 160)}, 12)
+    outcome = emotag("fit", "--target", "sentiment", "--quiet")
+    assert outcome.code == 0
+    config = open_bundle("models/lite0-sentiment").config
+    assert config.label_set.names == ("positive", "negative")
+    tagged = emotag("tag", "data/fear/0.png", "-m", "lite0-sentiment", "-o", "-", "-q")
+    row = next(csv.DictReader(io.StringIO(tagged.out)))
+    assert (row["emotion"], row["sentiment"]) == ("negative", "negative")
