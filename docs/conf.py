@@ -64,6 +64,7 @@ numpydoc_validation_exclude = {
         "Figure",
         "ModelFacts",
         "Report",
+        "Ratings",
         "Row",
         "SkippedPhoto",
         "UnreadablePhoto",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     )
     from emotag.evaluation.report import evaluate
     from emotag.features.cnn import CNNFeatures
+    from emotag.features.concepts import ConceptScores
     from emotag.models.finetuning.estimator import FineTunedCNN
     from emotag.models.loading import load_model
     from emotag.models.recipes import make_model
@@ -38,6 +39,7 @@ __all__ = [
     "MIKELS8",
     "BundleError",
     "CNNFeatures",
+    "ConceptScores",
     "DataError",
     "EmotagError",
     "FineTunedCNN",
@@ -66,6 +68,7 @@ __all__ = [
 # Where each public name is defined: they load when they are asked for (PEP 562),
 # so that tagging a photo does not wait for torch.
 _HOMES = {
+    "ConceptScores": "emotag.features.concepts",
     "CNNFeatures": "emotag.features.cnn",
     "EKMAN6": "emotag.emotions",
     "FIVE": "emotag.emotions",
