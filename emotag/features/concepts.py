@@ -39,7 +39,7 @@ class ConceptScores(TransformerMixin, BaseEstimator):
         The temperature of the network's own probabilities.
     epsilon : float, default=0.1
         What keeps the logarithm from nothing.
-    weights, device, batch_size, cache, n_jobs
+    weights, device, batch_size, cache, n_jobs : object
         As in `CNNFeatures`.
 
     Attributes
