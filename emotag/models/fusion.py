@@ -207,10 +207,11 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
 
     def _check(self) -> None:
         # a grid may hold numpy's numbers, or anything else
-        weight, C, max_iter = (getattr(self, name) for name in ("weight", "C", "max_iter"))
-        if not isinstance(weight, Real) or not np.isfinite(weight):
+        given: dict[str, Any] = self.get_params(deep=False)
+        weight, C, max_iter = given["weight"], given["C"], given["max_iter"]
+        if not isinstance(weight, Real) or not np.isfinite(float(weight)):
             raise ModelError(f"weight={self.weight!r} must be a number.")
-        if not isinstance(C, Real) or not C > 0:
+        if not isinstance(C, Real) or not float(C) > 0:
             raise ModelError(f"C={self.C!r} must be a number above 0.")
         if not isinstance(max_iter, Integral) or max_iter < 1:
             raise ModelError(f"max_iter={self.max_iter!r} must be a whole number above 0.")
