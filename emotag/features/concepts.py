@@ -153,6 +153,24 @@ class ConceptScores(TransformerMixin, BaseEstimator):
         scores = (self._log(self._expected(check_paths(X))) - self.centre_) / self.spread_
         return np.asarray(scores, dtype=np.float32)
 
+    def extractor(self) -> CNNFeatures:
+        """Return what computes the logits of the network's own classes.
+
+        Returns
+        -------
+        CNNFeatures
+            Of the layer ``logits``.
+        """
+        return CNNFeatures(
+            self.backbone,
+            layer=LOGITS,
+            weights=self.weights,
+            device=self.device,
+            batch_size=self.batch_size,
+            cache=self.cache,
+            n_jobs=self.n_jobs,
+        )
+
     def get_feature_names_out(
         self,
         input_features: Any = None,  # noqa: ARG002
@@ -197,16 +215,7 @@ class ConceptScores(TransformerMixin, BaseEstimator):
 
     def _expected(self, paths: ArrayLike) -> NDArray[np.float64]:
         """Return the mean rating of what each photo shows."""
-        features = CNNFeatures(
-            self.backbone,
-            layer=LOGITS,
-            weights=self.weights,
-            device=self.device,
-            batch_size=self.batch_size,
-            cache=self.cache,
-            n_jobs=self.n_jobs,
-        )
-        logits = features.transform(paths).astype(np.float64)
+        logits = self.extractor().transform(paths).astype(np.float64)
         shown = softmax(logits / self.softness, axis=1)
         return np.asarray(shown @ self.ratings_.values)
 

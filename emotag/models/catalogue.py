@@ -65,6 +65,8 @@ FAMILIES: dict[str, Family] = {
     for family in (
         Family("linear", "logistic regression, balanced and calibrated", "lite0"),
         Family("svm", "one-vs-rest linear support vector machines, calibrated", "vgg16"),
+        Family("concepts", "what the network's own classes stand for, calibrated", "lite0"),
+        Family("fused", "logistic regression that begins from concepts, calibrated", "lite0"),
         Family("finetune", "a fine-tuned network, calibrated", "resnet50"),
     )
 }

@@ -17,6 +17,7 @@ from sklearn.svm import LinearSVC
 from torch import nn
 
 from emotag.errors import ModelError
+from emotag.models.fusion import PriorFusion
 
 __all__ = ["UnitLength", "make_head", "to_torch"]
 
@@ -44,8 +45,8 @@ def to_torch(classifier: Any, labels: tuple[str, ...]) -> nn.Sequential:
     ----------
     classifier : estimator
         Fitted; built of StandardScaler, Normalizer, PCA, LogisticRegression,
-        LinearSVC, OneVsRestClassifier of the latter, and a temperature-scaled
-        CalibratedClassifierCV.
+        LinearSVC, OneVsRestClassifier of the latter, PriorFusion, and a
+        temperature-scaled CalibratedClassifierCV.
     labels : tuple of str
         The order of the logits.
 
@@ -127,6 +128,8 @@ def _convert(step: Any) -> _Affine | None:
         return _project(step)
     if isinstance(step, LogisticRegression):
         return _logits(step)
+    if isinstance(step, PriorFusion):
+        return _Affine(*step.affine())
     if isinstance(step, LinearSVC):
         return _logits(step)
     if isinstance(step, OneVsRestClassifier):

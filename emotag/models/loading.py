@@ -1,25 +1,22 @@
 """Bundles read back as estimators and as torch networks; no pickle anywhere."""
 
 import os
-from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
 from sklearn.pipeline import Pipeline
 
-from emotag.backbones.registry import find_backbone
 from emotag.bundle.config import CONFIG
 from emotag.bundle.finding import default_bundle
 from emotag.bundle.folder import Bundle, open_bundle
 from emotag.errors import BundleError, EmotagError, ModelError
-from emotag.features.cnn import CNNFeatures
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, load_estimator
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.heads import make_head
 from emotag.models.network import HEADS, PixelNetwork
 from emotag.models.parts import take_apart
-from emotag.models.trunks import load_trunk
+from emotag.models.trunks import CONCEPTS, Features, backbone_of, load_trunk, rebuild, width
 
 __all__ = ["load_model", "load_network"]
 
@@ -70,7 +67,7 @@ def load_model(
     content = bundle.read(ESTIMATOR_FILES[target])
     features = _features(bundle, weights)
     try:
-        classifier = load_estimator(content, labels, len(features.get_feature_names_out()))
+        classifier = load_estimator(content, labels, width(features))
     except BundleError as error:
         raise BundleError(f"The model {bundle.folder} is refused: {error}.") from error
     return Pipeline([("features", features), ("classify", classifier)])
@@ -95,8 +92,7 @@ def load_network(bundle: Bundle, weights: str | os.PathLike[str] | None = None) 
         return take_apart(_tuned(bundle), None, bundle.config.label_set).network
     features = _features(bundle, weights)
     given = _tensors(bundle)
-    backbone = find_backbone(features.backbone, features.weights)
-    size = backbone.layers[backbone.choose_layer(features.layer)]
+    size = width(features)
     labels = {"emotion": len(bundle.config.label_set)}
     if bundle.config.learnt_sentiment:
         labels["sentiment"] = len(SENTIMENT_LABELS)
@@ -114,7 +110,7 @@ def load_network(bundle: Bundle, weights: str | os.PathLike[str] | None = None) 
         except RuntimeError as error:
             raise BundleError(f"The weights of {bundle.folder} do not fit its config.") from error
         heads[name] = head
-    return PixelNetwork(backbone.preprocess, load_trunk(features), **heads).eval()
+    return PixelNetwork(backbone_of(features).preprocess, load_trunk(features), **heads).eval()
 
 
 def _tensors(bundle: Bundle) -> dict[str, torch.Tensor]:
@@ -153,43 +149,19 @@ def _tuned(bundle: Bundle) -> FineTunedCNN:
         raise BundleError(f"The model {bundle.folder} is refused: {reason}.") from error
 
 
-def _features(bundle: Bundle, weights: str | os.PathLike[str] | None = None) -> CNNFeatures:
-    description = bundle.config.estimator.get("features")
+def _features(bundle: Bundle, weights: str | os.PathLike[str] | None = None) -> Features:
+    said = bundle.config.estimator.get("features")
     try:
-        if not isinstance(description, dict) or description["class"] != "CNNFeatures":
+        if not isinstance(said, dict):
             raise ModelError("its features are not known to this emotag")
-        features = _described(description, weights)
-        _refuse_other_weights(features, description["weights_sha256"])
+        table = bundle.read(CONCEPTS) if CONCEPTS in bundle.config.files else None
+        return rebuild(said, table, weights)
     except KeyError as error:
         raise BundleError(
             f"The model {bundle.folder} is refused: {CONFIG} lacks {error}."
         ) from error
-    except EmotagError as error:
+    except (EmotagError, TypeError, ValueError) as error:
+        if isinstance(error, BundleError):
+            raise
         reason = str(error).removesuffix(".")
         raise BundleError(f"The model {bundle.folder} is refused: {reason}.") from error
-    return features
-
-
-def _described(description: dict[str, Any], weights: str | os.PathLike[str] | None) -> CNNFeatures:
-    name = description["backbone"]
-    if isinstance(name, str) and name.startswith("onnx:"):
-        # a stranger's model may not say which file of this machine is read
-        if weights is None:
-            raise ModelError(f"it needs the network {name}; name its file: weights=FILE")
-        name, weights = f"onnx:{os.fspath(weights)}", None
-    mirror = description.get("mirror", False) is True
-    features = CNNFeatures(name, layer=description["layer"], mirror=mirror, weights=weights)
-    find_backbone(name, weights).choose_layer(features.layer)
-    return features
-
-
-def _refuse_other_weights(features: CNNFeatures, expected: Any) -> None:
-    backbone = find_backbone(features.backbone, features.weights)
-    if not backbone.at_hand:
-        raise ModelError(
-            f"the weights of {backbone.name} are not here; type: emotag models get {backbone.name}"
-        )
-    if backbone.weights.identity() != expected:
-        raise ModelError(
-            f"it was made with other weights of {backbone.name}; weights=FILE names another file"
-        )

@@ -11,18 +11,22 @@ from torch import nn
 from emotag.backbones.registry import find_backbone, shown_name
 from emotag.emotions import LabelSet
 from emotag.errors import ModelError
-from emotag.features.cnn import CNNFeatures
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, dump_estimator
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.heads import to_torch
 from emotag.models.network import PixelNetwork, reorder_head
-from emotag.models.trunks import load_trunk
+from emotag.models.trunks import (
+    CONCEPTS,
+    Features,
+    backbone_of,
+    concept_table,
+    describe,
+    is_supported,
+    load_trunk,
+)
 from emotag.photos.preprocess import Preprocess
 
 __all__ = ["Parts", "refuse_others", "take_apart"]
-
-# What decides which features CNNFeatures gives.
-_SHARED = ("backbone", "weights", "layer", "mirror")
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,12 @@ def take_apart(model: Any, sentiment_model: Any, label_set: LabelSet) -> Parts:
 def refuse_others(model: Any) -> None:
     """Raise a ModelError unless a model is fitted, and of a kind that a bundle can hold."""
     steps = model.steps if isinstance(model, Pipeline) else []
-    frozen = len(steps) > 1 and isinstance(steps[0][1], CNNFeatures)
+    frozen = len(steps) > 1 and is_supported(steps[0][1])
     if not frozen and not isinstance(model, FineTunedCNN):
         raise ModelError(
             f"{type(model).__name__} cannot be saved as a bundle: it takes a FineTunedCNN, or a "
-            "Pipeline whose first step is CNNFeatures, with a classifier after it."
+            "Pipeline whose first step is CNNFeatures, ConceptScores or a FeatureUnion of the two, "
+            "with a classifier after it."
         )
     if not hasattr(model, "classes_"):
         raise ModelError("The model is not fitted, so there is nothing to save.")
@@ -139,13 +144,17 @@ def _frozen(model: Any, sentiment_model: Any, label_set: LabelSet) -> Parts:
     if sentiment_model is not None:
         refuse_others(sentiment_model)
         theirs, sentiment = _split(sentiment_model)
-        _refuse_other_features(features, theirs)
+        if describe(theirs) != describe(features):
+            raise ModelError(
+                "The models of emotion and of sentiment must stand on the same features: "
+                "backbone, weights, layer, mirror and concepts."
+            )
         heads["sentiment"] = to_torch(sentiment, SENTIMENT_LABELS)
         files[ESTIMATOR_FILES["sentiment"]] = dump_estimator(sentiment)
-    backbone = find_backbone(features.backbone, features.weights)
-    name = shown_name(backbone.name)
+    table = concept_table(features)
+    backbone = backbone_of(features)
     return Parts(
-        backbone=name,
+        backbone=shown_name(backbone.name),
         preprocess=backbone.preprocess,
         network=PixelNetwork(backbone.preprocess, load_trunk(features), **heads).eval(),
         tensors={
@@ -153,28 +162,13 @@ def _frozen(model: Any, sentiment_model: Any, label_set: LabelSet) -> Parts:
             for output, head in heads.items()
             for key, value in head.state_dict().items()
         },
-        description={
-            "features": {
-                "class": "CNNFeatures",
-                "backbone": name,
-                "layer": backbone.choose_layer(features.layer),
-                "mirror": features.mirror,
-                "weights_sha256": backbone.weights.identity(),
-            }
-        },
-        files=files,
+        description={"features": describe(features)},
+        files=files if table is None else files | {CONCEPTS: table},
         calibrated=isinstance(model.steps[-1][1], CalibratedClassifierCV),
     )
 
 
-def _split(model: Any) -> tuple[CNNFeatures, Any]:
+def _split(model: Any) -> tuple[Features, Any]:
     """Return a pipeline's features and the rest of it."""
     steps = model.steps
     return steps[0][1], model[1:] if len(steps) > 2 else steps[1][1]
-
-
-def _refuse_other_features(features: CNNFeatures, theirs: CNNFeatures) -> None:
-    if any(getattr(theirs, name) != getattr(features, name) for name in _SHARED):
-        raise ModelError(
-            "The models of emotion and of sentiment must share backbone, weights, layer and mirror."
-        )

@@ -12,15 +12,18 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from emotag.dataset import Dataset
 from emotag.errors import DataError, ModelError, PhotoError
 from emotag.features.cnn import CNNFeatures
+from emotag.features.concepts import ConceptScores
 from emotag.models.catalogue import find_recipe
 from emotag.models.finetuning.estimator import FineTunedCNN
+from emotag.models.fusion import PriorFusion
+from emotag.models.trunks import Features, extractors
 from emotag.storage import cache_folder
 
 __all__ = [
@@ -33,6 +36,8 @@ __all__ = [
 ]
 
 CALIBRATION_FOLDS = 5
+
+_DEVICES = ("features__device", "features__cnn__device", "features__concepts__device")
 
 # How the inverse temperature is lowered to a confidence that the photos justify.
 _BETA_STEP = 0.9
@@ -107,8 +112,13 @@ def make_model(
             class_weight="balanced",
             random_state=random_state,
         )
-    features = CNNFeatures(recipe.backbone, layer=layer, weights=weights)
-    head = make_pipeline(StandardScaler(), _HEADS[recipe.family.name](random_state))
+    cnn = CNNFeatures(recipe.backbone, layer=layer, weights=weights)
+    concepts = ConceptScores(recipe.backbone, weights=weights)
+    features = {
+        "concepts": concepts,
+        "fused": FeatureUnion([("cnn", cnn), ("concepts", concepts)]),
+    }.get(recipe.family.name, cnn)
+    head = _HEADS[recipe.family.name](random_state)
     if calibrated:
         folds = StratifiedKFold(CALIBRATION_FOLDS, shuffle=True, random_state=random_state)
         # One temperature for one head: sigmoid would change the most probable label,
@@ -117,19 +127,26 @@ def make_model(
     return Pipeline([("features", features), ("classify", head)])
 
 
-def _logistic_regression(_: int | None) -> LogisticRegression:
-    return LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000)
+def _logistic_regression(_: int | None) -> Pipeline:
+    head = LogisticRegression(C=0.01, class_weight="balanced", max_iter=2000)
+    return make_pipeline(StandardScaler(), head)
 
 
-def _one_vs_all(random_state: int | None) -> OneVsRestClassifier:
+def _fusion(_: int | None) -> PriorFusion:
+    return PriorFusion(C=0.001, class_weight="balanced")
+
+
+def _one_vs_all(random_state: int | None) -> Pipeline:
     # scaled features are thousands, so a margin of this C already tells most photos apart
     machine = LinearSVC(C=0.001, class_weight="balanced", random_state=random_state)
-    return OneVsRestClassifier(machine)
+    return make_pipeline(StandardScaler(), OneVsRestClassifier(machine))
 
 
 _HEADS: dict[str, Callable[[int | None], Any]] = {
     "linear": _logistic_regression,
     "svm": _one_vs_all,
+    "concepts": _fusion,
+    "fused": _fusion,
 }
 
 
@@ -162,7 +179,7 @@ def prepare_photos(
     if isinstance(model, FineTunedCNN):
         failures = model.prepare(paths, progress)
     else:
-        failures = model.named_steps["features"].extract(paths, progress).failures
+        failures = _extract(model.named_steps["features"], paths, progress)
     if len(failures) == len(set(paths)):
         raise DataError(f"None of the photos can be read; the first: {failures[0]}.")
     return failures
@@ -172,6 +189,15 @@ def without_failures(dataset: Dataset, failures: Sequence[PhotoError]) -> Datase
     """Return a data set without the photos that failed."""
     refused = {failure.path for failure in failures}
     return dataset.take(np.array([path not in refused for path in dataset.paths.tolist()], bool))
+
+
+def _extract(
+    features: Features, paths: Sequence[str], progress: Callable[[int], None] | None
+) -> list[PhotoError]:
+    *before, last = extractors(features)
+    failures = {error.path: error for part in before for error in part.extract(paths).failures}
+    failures |= {error.path: error for error in last.extract(paths, progress).failures}
+    return list(failures.values())
 
 
 def set_options(
@@ -201,7 +227,8 @@ def set_options(
         kept = os.path.join(cache_folder(), "checkpoints", key[:16])
         model.set_params(device=device, checkpoint=kept, **said)
         return
-    model.set_params(features__device=device)
+    given = model.get_params()
+    model.set_params(**{name: device for name in given if name in _DEVICES})
     others = sorted(set(said) - {"progress"})
     if others:
         raise ModelError(f"{' and '.join(others)} can be set for a fine-tuned network only.")

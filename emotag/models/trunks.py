@@ -1,12 +1,47 @@
-"""The frozen part of a saved network: a backbone as `CNNFeatures` runs it."""
+"""The frozen part of a saved model: its first step, as a network and as plain values."""
 
+import csv
+import io
+import os
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
 import torch
+from sklearn.pipeline import FeatureUnion
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from emotag.backbones.registry import load_backbone
+from emotag.backbones.backbone import Backbone
+from emotag.backbones.registry import find_backbone, load_backbone, shown_name
+from emotag.errors import ModelError
 from emotag.features.cnn import CNNFeatures
+from emotag.features.concepts import LOGITS, ConceptScores
+from emotag.features.ratings import STRONGEST, Ratings
+from emotag.models.concept_network import load_concepts, load_fused
 
-__all__ = ["MirrorMean", "load_trunk"]
+__all__ = [
+    "CONCEPTS",
+    "Features",
+    "MirrorMean",
+    "backbone_of",
+    "concept_table",
+    "describe",
+    "extractors",
+    "is_supported",
+    "load_trunk",
+    "parse_table",
+    "rebuild",
+    "width",
+]
+
+CONCEPTS = "concepts.csv"
+"""The file of a bundle with the ratings of its backbone's classes."""
+
+Features: TypeAlias = CNNFeatures | ConceptScores | Any
+"""What the first step of a pipeline can be that a bundle holds."""
+
+Path = str | os.PathLike[str] | None
 
 
 class MirrorMean(nn.Module):
@@ -33,18 +68,225 @@ class MirrorMean(nn.Module):
         return mean
 
 
-def load_trunk(features: CNNFeatures) -> nn.Module:
+def is_supported(features: Any) -> bool:
+    """Return whether a bundle can hold such a first step."""
+    if isinstance(features, FeatureUnion):
+        parts = [part for _, part in features.transformer_list]
+        kinds = [type(part) for part in parts]
+        return kinds == [CNNFeatures, ConceptScores] and not features.transformer_weights
+    return isinstance(features, CNNFeatures | ConceptScores)
+
+
+def _parts(features: Features) -> tuple[CNNFeatures | None, ConceptScores | None]:
+    if isinstance(features, FeatureUnion):
+        cnn, concepts = (part for _, part in features.transformer_list)
+        return cnn, concepts
+    return (features, None) if isinstance(features, CNNFeatures) else (None, features)
+
+
+def backbone_of(features: Features) -> Backbone:
+    """Return the backbone on which a first step stands."""
+    cnn, concepts = _parts(features)
+    part: Any = cnn or concepts
+    return find_backbone(part.backbone, part.weights)
+
+
+def extractors(features: Features) -> list[CNNFeatures]:
+    """Return what computes the features of a first step, each with the cache."""
+    cnn, concepts = _parts(features)
+    found = [] if cnn is None else [cnn]
+    return found if concepts is None else [*found, concepts.extractor()]
+
+
+def width(features: Features) -> int:
+    """Return how many features a photo has."""
+    cnn, concepts = _parts(features)
+    backbone = backbone_of(features)
+    of_cnn = 0 if cnn is None else backbone.layers[backbone.choose_layer(cnn.layer)]
+    return of_cnn + (0 if concepts is None else len(concepts.labels_))
+
+
+def load_trunk(features: Features) -> nn.Module:
     """Return the network that gives these features, ready for inference.
 
     Parameters
     ----------
-    features : CNNFeatures
-        Fitted or not.
+    features : CNNFeatures, ConceptScores or FeatureUnion
+        Fitted, where there is something to fit.
 
     Raises
     ------
+    ModelError
+        The features cannot be computed by one network.
     WeightsError
         The weights are missing, or are not the ones that were meant.
     """
-    network = load_backbone(features.backbone, features.layer, features.weights)
-    return MirrorMean(network).eval() if features.mirror else network
+    cnn, concepts = _parts(features)
+    if concepts is not None:
+        check_is_fitted(concepts)
+        return load_concepts(concepts) if cnn is None else load_fused(cnn, concepts)
+    assert cnn is not None
+    network = load_backbone(cnn.backbone, cnn.layer, cnn.weights)
+    return MirrorMean(network).eval() if cnn.mirror else network
+
+
+def describe(features: Features) -> dict[str, Any]:
+    """Return what JSON can hold of a first step; `rebuild` reads it back."""
+    cnn, concepts = _parts(features)
+    backbone = backbone_of(features)
+    stands_on = {
+        "backbone": shown_name(backbone.name),
+        "weights_sha256": backbone.weights.identity(),
+    }
+    said: dict[str, Any] = {}
+    if cnn is not None:
+        said = {
+            "class": "CNNFeatures",
+            **stands_on,
+            "layer": backbone.choose_layer(cnn.layer),
+            "mirror": cnn.mirror,
+        }
+    if concepts is None:
+        return said
+    of_concepts = {
+        "class": "ConceptScores",
+        **stands_on,
+        "softness": float(concepts.softness),
+        "epsilon": float(concepts.epsilon),
+        "mean": concepts.mean_.tolist(),
+        "centre": concepts.centre_.tolist(),
+        "spread": concepts.spread_.tolist(),
+    }
+    if cnn is None:
+        return of_concepts
+    return {"class": "FeatureUnion", "cnn": said, "concepts": of_concepts}
+
+
+def concept_table(features: Features) -> bytes | None:
+    """Return the ratings that a first step uses as a CSV file; None if it uses none."""
+    _, concepts = _parts(features)
+    if concepts is None:
+        return None
+    ratings = concepts.ratings_
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["index", "name", *ratings.labels])
+    for index, (name, values) in enumerate(zip(ratings.names, ratings.values, strict=True)):
+        writer.writerow([index, name, *(value * STRONGEST for value in values.tolist())])
+    return file.getvalue().encode()
+
+
+def parse_table(content: bytes) -> Ratings:
+    """Return the ratings that `concept_table` wrote.
+
+    Raises
+    ------
+    ModelError
+        It is another file.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode())))
+        values = np.array([[float(cell) for cell in row[2:]] for row in rows[1:]]) / STRONGEST
+        labels, names = tuple(rows[0][2:]), tuple(row[1] for row in rows[1:])
+    except (ValueError, IndexError, csv.Error) as error:
+        raise ModelError(f"{CONCEPTS} is no table of ratings") from error
+    if values.shape != (len(names), len(labels)) or not np.isfinite(values).all():
+        raise ModelError(f"{CONCEPTS} is no table of ratings")
+    return Ratings(names, labels, values)
+
+
+def rebuild(said: Mapping[str, Any], table: bytes | None, weights: Path) -> Features:
+    """Return the first step that `describe` described.
+
+    Parameters
+    ----------
+    said : mapping
+        What `describe` returned, read as a stranger's.
+    table : bytes or None
+        What `concept_table` returned.
+    weights : path-like or None
+        A file of the user's with the backbone's weights.
+
+    Raises
+    ------
+    ModelError
+        It makes no sense, or the weights are others.
+    KeyError
+        Something is missing.
+    """
+    if said["class"] == "CNNFeatures":
+        return _rebuild_cnn(said, weights)
+    if said["class"] == "ConceptScores":
+        return _rebuild_concepts(said, table, weights)
+    if said["class"] == "FeatureUnion":
+        cnn = _rebuild_cnn(_mapping(said["cnn"]), weights)
+        concepts = _rebuild_concepts(_mapping(said["concepts"]), table, weights)
+        return FeatureUnion([("cnn", cnn), ("concepts", concepts)])
+    raise ModelError("its features are not known to this emotag")
+
+
+def _rebuild_cnn(said: Mapping[str, Any], weights: Path) -> CNNFeatures:
+    name, file = _named(said, weights)
+    mirror = said.get("mirror", False) is True
+    features = CNNFeatures(name, layer=said["layer"], mirror=mirror, weights=file)
+    find_backbone(name, file).choose_layer(features.layer)
+    _refuse_other_weights(features, said["weights_sha256"])
+    return features
+
+
+def _rebuild_concepts(said: Mapping[str, Any], table: bytes | None, weights: Path) -> ConceptScores:
+    name, file = _named(said, weights)
+    concepts = ConceptScores(
+        name, softness=_positive(said, "softness"), epsilon=_positive(said, "epsilon"), weights=file
+    )
+    if table is None:
+        raise ModelError(f"it lacks {CONCEPTS}")
+    ratings = parse_table(table)
+    backbone = find_backbone(name, file)
+    if len(ratings.names) != backbone.layers[backbone.choose_layer(LOGITS)]:
+        raise ModelError(f"{CONCEPTS} is not of the classes of {name}")
+    concepts.ratings_, concepts.labels_ = ratings, ratings.labels
+    for key in ("mean", "centre", "spread"):
+        values = np.asarray(said[key], dtype=np.float64)
+        if values.shape != (len(ratings.labels),) or not np.isfinite(values).all():
+            raise ModelError(f"{key!r} of its concepts makes no sense")
+        setattr(concepts, f"{key}_", values)
+    if not (concepts.mean_ > 0).all() or not (concepts.spread_ > 0).all():
+        raise ModelError("its concepts make no sense")
+    _refuse_other_weights(concepts, said["weights_sha256"])
+    return concepts
+
+
+def _named(said: Mapping[str, Any], weights: Path) -> tuple[str, Path]:
+    name = said["backbone"]
+    if not isinstance(name, str) or not name.startswith("onnx:"):
+        return name, weights
+    # a stranger's model may not say which file of this machine is read
+    if weights is None:
+        raise ModelError(f"it needs the network {name}; name its file: weights=FILE")
+    return f"onnx:{os.fspath(weights)}", None
+
+
+def _refuse_other_weights(features: CNNFeatures | ConceptScores, expected: Any) -> None:
+    backbone = find_backbone(features.backbone, features.weights)
+    if not backbone.at_hand:
+        raise ModelError(
+            f"the weights of {backbone.name} are not here; type: emotag models get {backbone.name}"
+        )
+    if backbone.weights.identity() != expected:
+        raise ModelError(
+            f"it was made with other weights of {backbone.name}; weights=FILE names another file"
+        )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise ModelError("its features are not known to this emotag")
+    return value
+
+
+def _positive(said: Mapping[str, Any], key: str) -> float:
+    value = said[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
+        raise ModelError(f"{key!r} of its concepts makes no sense")
+    return float(value)

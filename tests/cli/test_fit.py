@@ -240,7 +240,9 @@ class TestRefusals:
 
     def test_an_unknown_model(self, emotag):
         said = self.refused(emotag, "--model", "lite1")
-        assert said.startswith("Unknown model 'lite1'; choose from linear, svm, finetune, lite0, ")
+        assert said.startswith(
+            "Unknown model 'lite1'; choose from linear, svm, concepts, fused, finetune, "
+        )
         assert said.endswith(" Did you mean 'lite0'?")
 
     def test_a_backbone_for_a_name_that_has_its_own(self, emotag):

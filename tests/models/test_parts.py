@@ -127,7 +127,8 @@ def test_mirrored_features(photos: Photos, tmp_path: Path, tiny: Any) -> None:
             sentiment_model=plain.fit(photos.X, photos.sentiments),
         )
     assert str(caught.value) == (
-        "The models of emotion and of sentiment must share backbone, weights, layer and mirror."
+        "The models of emotion and of sentiment must stand on the same features: "
+        "backbone, weights, layer, mirror and concepts."
     )
 
 

@@ -93,7 +93,7 @@ class TestNames:
             make_model("lite0", backbone="vgg16")
         assert str(caught.value) == (
             "The model 'lite0' stands on lite0 and takes no other backbone; "
-            "choose from linear, svm, finetune to name one."
+            "choose from linear, svm, concepts, fused, finetune to name one."
         )
 
     @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ class TestNames:
             make_model(name)
         assert str(caught.value) == (
             f"Unknown model {name!r}; choose from "
-            f"linear, svm, finetune, lite0, vgg16, places205, resnet50.{hint}"
+            f"linear, svm, concepts, fused, finetune, lite0, vgg16, places205, resnet50.{hint}"
         )
 
 

@@ -290,7 +290,8 @@ class TestRefusedToSave:
             save_model(wrong, tmp_path / "models/a", photos=[])
         assert str(caught.value) == (
             f"{name} cannot be saved as a bundle: it takes a FineTunedCNN, or a Pipeline "
-            "whose first step is CNNFeatures, with a classifier after it."
+            "whose first step is CNNFeatures, ConceptScores or a FeatureUnion of the two, "
+            "with a classifier after it."
         )
 
     def test_not_fitted(self, tmp_path: Path) -> None:
@@ -319,9 +320,9 @@ class TestRefusedToSave:
     def test_sentiment_on_other_features(
         self, tmp_path: Path, model: Pipeline, sentiment_model: Pipeline, photos: Photos
     ) -> None:
-        other = clone(sentiment_model).set_params(features__layer="pool")
+        other = clone(sentiment_model).set_params(features__mirror=True)
         other.steps[1] = sentiment_model.steps[1]
-        with pytest.raises(ModelError, match=r"^The models of emotion and of sentiment must share"):
+        with pytest.raises(ModelError, match=r"^The models of emotion and of sentiment must stand"):
             save_model(model, tmp_path / "models/a", photos=photos.X, sentiment_model=other)
 
     def test_sentiment_of_other_labels(
