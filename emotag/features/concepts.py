@@ -120,9 +120,28 @@ class ConceptScores(TransformerMixin, BaseEstimator):
             value = getattr(self, name)
             if not isinstance(value, int | float) or not 0 < value < float("inf"):
                 raise ModelError(f"{name}={value!r} must be a number above 0.")
-        self.ratings_ = self._read_ratings()
-        self.labels_ = self.ratings_.labels
-        expected = self._expected(paths)
+        self._read_table()
+        return self.fit_logits(self.extractor().transform(paths))
+
+    def fit_logits(self, logits: ArrayLike) -> Self:
+        """Do as `fit` does, from logits that were computed before.
+
+        Parameters
+        ----------
+        logits : array-like of shape (n_photos, n_classes)
+            As `extractor` gives them.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ModelError
+            The table does not fit the network.
+        """
+        self._read_table()
+        expected = self._expected(logits)
         # a label for which no class stands has a score of nothing, not a division by it
         self.mean_ = np.maximum(expected.mean(axis=0), np.finfo(np.float32).tiny)
         scores = self._log(expected)
@@ -150,7 +169,23 @@ class ConceptScores(TransformerMixin, BaseEstimator):
             A photo cannot be read.
         """
         check_is_fitted(self)
-        scores = (self._log(self._expected(check_paths(X))) - self.centre_) / self.spread_
+        return self.score_logits(self.extractor().transform(check_paths(X)))
+
+    def score_logits(self, logits: ArrayLike) -> NDArray[np.float32]:
+        """Return the scores of photos whose logits were computed before.
+
+        Parameters
+        ----------
+        logits : array-like of shape (n_photos, n_classes)
+            As `extractor` gives them.
+
+        Returns
+        -------
+        ndarray of shape (n_photos, n_labels), float32
+            As `transform` gives it.
+        """
+        check_is_fitted(self)
+        scores = (self._log(self._expected(logits)) - self.centre_) / self.spread_
         return np.asarray(scores, dtype=np.float32)
 
     def extractor(self) -> CNNFeatures:
@@ -213,10 +248,13 @@ class ConceptScores(TransformerMixin, BaseEstimator):
             )
         return ratings
 
-    def _expected(self, paths: ArrayLike) -> NDArray[np.float64]:
+    def _read_table(self) -> None:
+        self.ratings_ = self._read_ratings()
+        self.labels_ = self.ratings_.labels
+
+    def _expected(self, logits: ArrayLike) -> NDArray[np.float64]:
         """Return the mean rating of what each photo shows."""
-        logits = self.extractor().transform(paths).astype(np.float64)
-        shown = softmax(logits / self.softness, axis=1)
+        shown = softmax(np.asarray(logits, dtype=np.float64) / self.softness, axis=1)
         return np.asarray(shown @ self.ratings_.values)
 
     def _log(self, expected: NDArray[np.float64]) -> NDArray[np.float64]:

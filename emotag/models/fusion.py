@@ -195,7 +195,7 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
 
         Returns
         -------
-        weight : ndarray of shape (n_classes, n_features_in_)
+        weight : ndarray of shape (n_classes, n_columns)
         bias : ndarray of shape (n_classes,)
         """
         check_is_fitted(self)
