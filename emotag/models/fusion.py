@@ -37,9 +37,8 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
     The last columns of X are a prior: scores of labels that do not come from
     the labelled photos, such as those of `ConceptScores`. The logit of a label
     is ``coef @ standardised features + intercept + weight * its prior``, and
-    coef and intercept are fitted with the prior in place. So they learn what
-    the prior does not say, and a label that the photos never show is left to
-    the prior. This is a log-linear fusion of the two.
+    coef and intercept are fitted with the prior in place, so that they learn
+    what it does not say. This is a log-linear fusion of the two.
 
     Parameters
     ----------
