@@ -12,8 +12,8 @@ by a test split:
 - beside each photo two altered copies of it (cropped, mirrored, made smaller,
   compressed again), so that a thumbnail's look does not stand for an emotion;
 - the weight of the concepts: anything from 1 to 2 does as well on the emotions
-  that several sources show; the more, the better violence is found where no
-  photo of it was learnt from;
+  that several sources show; they find violence where no photo of it was
+  learnt from;
 - one temperature a head, so that its confidence is honest on a source that it
   has not seen.
 
@@ -56,7 +56,7 @@ ONLY_JUDGED = ("ucla_protest", "sentibank_twitter89")
 SENTIMENT = LabelSet(["negative", "positive"])
 
 # Chosen by leave-one-source-out; neighbours by a factor of two do as well.
-C = 3e-4
+C = 1e-3
 WEIGHT = 1.5
 COPIES = 2
 
@@ -302,11 +302,11 @@ model trained without it. One temperature for all was then chosen on these very 
 so was the recipe, among about a hundred, so that log loss and calibration error are a little
 flattered there too, and all figures by one or two hundredths. Violence is left out there, since
 all of its training photos come from one source; *violence too* has it, as found by concepts alone.
-*Without concepts* is the same recipe with their weight at nothing. On photos like those it was
-trained on concepts cost accuracy; on sources that it has not seen they find violence, and change
-little else. *Protests* judges violence on photos of a source that was never trained on. Its
-peaceful protests are those without a label: how many of them are called violent is its false
-alarm. The *tweets* are a second such source, for sentiment, with only 19 negative ones."""
+*Without concepts* is the same recipe with their weight at nothing: on sources that it has not
+seen they find violence, and change little else. *Protests* judges violence on photos of a source
+that was never trained on. Its peaceful protests are those without a label: how many of them are
+called violent is its false alarm. The *tweets* are a second such source, for sentiment, with only
+19 negative ones."""
 
 
 def figures_of(report: Report) -> dict[str, Any]:

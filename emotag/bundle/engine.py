@@ -9,11 +9,14 @@ from emotag.bundle.config import CONFIG, NETWORK, BundleConfig
 from emotag.errors import BundleError
 from emotag.sessions import open_session
 
-__all__ = ["OnnxEngine", "Probabilities"]
+__all__ = ["SEEN", "OnnxEngine", "Probabilities"]
 
 _INPUT = "pixels"
 _EMOTION = "emotion"
 _SENTIMENT = "sentiment"
+
+SEEN = "seen"
+"""The output with the probabilities of the backbone's own classes, where there is one."""
 
 
 class Probabilities(NamedTuple):
@@ -25,10 +28,13 @@ class Probabilities(NamedTuple):
         Calibrated, columns in the order of the label set.
     positive : ndarray of shape (n_photos,), float32, or None
         The probability of positive sentiment; None where it is not known.
+    seen : ndarray of shape (n_photos, n_classes), float32, or None
+        Of the backbone's own classes; None unless it was asked for.
     """
 
     emotion: NDArray[np.floating[Any]]
     positive: NDArray[np.floating[Any]] | None
+    seen: NDArray[np.floating[Any]] | None = None
 
 
 class OnnxEngine:
@@ -42,6 +48,8 @@ class OnnxEngine:
         The bundle's.
     threads : int, default=1
         Threads for one call; calls from several threads may overlap.
+    n_seen : int, default=0
+        How many classes of the backbone's own it shall say the probabilities of.
 
     Raises
     ------
@@ -49,7 +57,9 @@ class OnnxEngine:
         The network cannot be run, or its inputs and outputs are not a bundle's.
     """
 
-    def __init__(self, model: bytes, config: BundleConfig, *, threads: int = 1) -> None:
+    def __init__(
+        self, model: bytes, config: BundleConfig, *, threads: int = 1, n_seen: int = 0
+    ) -> None:
         self._session = open_session(model, threads=threads, name=NETWORK)
         self._config = config
         self._widths = {_EMOTION: len(config.label_set)}
@@ -57,6 +67,10 @@ class OnnxEngine:
             self._widths[_SENTIMENT] = 2  # negative, positive
         inputs = [entry.name for entry in self._session.get_inputs()]
         outputs = [entry.name for entry in self._session.get_outputs()]
+        if outputs[-1:] == [SEEN] and not n_seen:
+            outputs = outputs[:-1]
+        if n_seen:
+            self._widths[SEEN] = n_seen
         if inputs != [_INPUT] or outputs != list(self._widths):
             raise BundleError(
                 f"{NETWORK} maps {inputs} to {outputs}; "
@@ -93,13 +107,15 @@ class OnnxEngine:
         # One photo a run: the layers stay in the processor's caches, which is faster than
         # a batch, and what is said of a photo cannot depend on its neighbours.
         runs = [self._run(photo) for photo in pixels]
-        emotion, *learnt = (np.concatenate(outputs) for outputs in zip(*runs, strict=True))
-        for output in (emotion, *learnt):
+        outputs = (np.concatenate(parts) for parts in zip(*runs, strict=True))
+        found = dict(zip(self._widths, outputs, strict=True))
+        for output in found.values():
             _check_probabilities(output)
-        if learnt:
-            return Probabilities(emotion, learnt[0][:, 1])
+        emotion, seen = found[_EMOTION], found.get(SEEN)
+        if _SENTIMENT in found:
+            return Probabilities(emotion, found[_SENTIMENT][:, 1], seen)
         labels = self._config.label_set
-        return Probabilities(emotion, labels.fold(emotion) if labels.folds else None)
+        return Probabilities(emotion, labels.fold(emotion) if labels.folds else None, seen)
 
     def _run(self, photo: NDArray[np.uint8]) -> list[NDArray[np.floating[Any]]]:
         """Return each output for one photo of shape (size, size, 3)."""

@@ -58,13 +58,15 @@ class Bundle:
             )
         return content
 
-    def engine(self, *, threads: int = 1) -> OnnxEngine:
+    def engine(self, *, threads: int = 1, n_seen: int = 0) -> OnnxEngine:
         """Return the engine that runs this bundle with onnxruntime.
 
         Parameters
         ----------
         threads : int, default=1
             Threads for one call; calls from several threads may overlap.
+        n_seen : int, default=0
+            How many classes of the backbone's own it shall say the probabilities of.
 
         Raises
         ------
@@ -73,7 +75,7 @@ class Bundle:
         """
         model = self.read(NETWORK)
         try:
-            return OnnxEngine(model, self.config, threads=threads)
+            return OnnxEngine(model, self.config, threads=threads, n_seen=n_seen)
         except BundleError as error:
             raise BundleError(f"The model {self.folder} is refused: {error}") from error
 

@@ -36,6 +36,10 @@ def tag(
         list[str] | None,
         typer.Option("--exclude", metavar="PATTERN", help="Leave out names or paths like this."),
     ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Say what in each photo stands for its emotion."),
+    ] = False,
     jobs: Annotated[
         int | None,
         typer.Option("--jobs", "-j", min=1, metavar="N", help="Threads.", show_default="all cores"),
@@ -61,17 +65,27 @@ def tag(
     from emotag.bundle.finding import find_bundle
     from emotag.bundle.folder import open_bundle
     from emotag.cli.tag_output import check_target, print_summary, write_rows
+    from emotag.tagging.explaining import open_explainer
     from emotag.tagging.run import find_some, open_engine, tag_found
 
     started = time.monotonic()
     check_target(output)
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
-    engine = open_engine(bundle, n_photos=len(found.photos))
-    rows = tag_found(found.photos, engine, bundle.config, jobs=jobs, max_pixels=max_pixels)
+    explainer = open_explainer(bundle) if explain else None
+    n_seen = len(explainer.ratings.names) if explainer else 0
+    engine = open_engine(bundle, n_photos=len(found.photos), n_seen=n_seen)
+    rows = tag_found(
+        found.photos,
+        engine,
+        bundle.config,
+        jobs=jobs,
+        max_pixels=max_pixels,
+        explainer=explainer,
+    )
     labels = bundle.config.label_set
     with closing(rows):
-        summary = write_rows(rows, len(found.photos), labels, output, quiet=quiet)
+        summary = write_rows(rows, len(found.photos), labels, output, quiet=quiet, explain=explain)
     if not quiet:
         print_summary(summary, found, output, time.monotonic() - started)
     if summary.statuses["failed"] or found.unlisted:

@@ -60,7 +60,13 @@ def check_target(output: str | None) -> None:
 
 
 def write_rows(
-    rows: Iterable[Row], total: int, labels: LabelSet, output: str | None, *, quiet: bool
+    rows: Iterable[Row],
+    total: int,
+    labels: LabelSet,
+    output: str | None,
+    *,
+    quiet: bool,
+    explain: bool = False,
 ) -> Summary:
     """Write rows as they come, and show how far they are.
 
@@ -76,6 +82,8 @@ def write_rows(
         A file, ``-``, or None for stdout: lines for a person, CSV for a pipe.
     quiet : bool
         No progress.
+    explain : bool, default=False
+        Whether there is a column ``because``.
 
     Returns
     -------
@@ -86,7 +94,7 @@ def write_rows(
     # a bar would come between rows that go to the same terminal
     no_bar = quiet or (output == STDOUT and person_reads_results())
     with (
-        _open_sink(labels, output) as sink,
+        _open_sink(labels, output, explain=explain) as sink,
         progress_bar("Tagging", total, quiet=no_bar) as advance,
     ):
         try:
@@ -128,16 +136,21 @@ class _Lines:
 
 
 @contextmanager
-def _open_sink(labels: LabelSet, output: str | None) -> Iterator[RowWriter | _Lines]:
+def _open_sink(
+    labels: LabelSet, output: str | None, *, explain: bool
+) -> Iterator[RowWriter | _Lines]:
     if output is None and person_reads_results():
         yield _Lines(labels)
     elif output is None or output == STDOUT:
-        with _open_stdout() as file, open_writer(file, labels, CsvWriter) as writer:
+        with (
+            _open_stdout() as file,
+            open_writer(file, labels, CsvWriter, explain=explain) as writer,
+        ):
             yield writer
     else:
         with (
             replace_file(output) as file,
-            open_writer(file, labels, choose_writer(output)) as writer,
+            open_writer(file, labels, choose_writer(output), explain=explain) as writer,
         ):
             yield writer
 
@@ -163,6 +176,7 @@ def _person_line(row: Row, width: int) -> Text:
         f"  {confidence:4}  ",
         (f"{row.sentiment or '-':8}", _STYLES.get(row.sentiment, "")),
         f"  {safe(row.path)}",
+        (f"  because {safe(row.because)}" if row.because else "", "cyan"),
         (f"  ({safe(row.reason)})" if row.reason else "", "dim"),
     )
 

@@ -1,6 +1,7 @@
 """Tables of how strongly each class of a network stands for each emotion; no torch."""
 
 import csv
+import io
 import os
 from dataclasses import dataclass
 
@@ -9,10 +10,20 @@ from numpy.typing import NDArray
 
 from emotag.errors import ModelError
 
-__all__ = ["STRONGEST", "Ratings", "read_ratings"]
+__all__ = [
+    "CONCEPTS",
+    "STRONGEST",
+    "Ratings",
+    "format_ratings",
+    "parse_ratings",
+    "read_ratings",
+]
 
 STRONGEST = 3.0
 """The rating that stands for strong; 0 stands for none."""
+
+CONCEPTS = "concepts.csv"
+"""The file of a bundle with the ratings of its backbone's classes."""
 
 _OWN = {"imagenet": "imagenet.csv", "places365": "places365.csv"}
 _FIRST_COLUMNS = ["index", "name"]
@@ -65,22 +76,53 @@ def read_ratings(table: str) -> Ratings:
     own = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tables")
     path = os.path.join(own, _OWN[table]) if table in _OWN else table
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as error:
         raise ModelError(
-            f"The ratings {table} cannot be read: {reason}; choose from {', '.join(_OWN)}, "
+            f"The ratings {table} cannot be read: {error.strerror}; choose from {', '.join(_OWN)}, "
             "or name a CSV file."
         ) from error
+    return parse_ratings(content, name=table)
+
+
+def parse_ratings(content: bytes, name: str = CONCEPTS) -> Ratings:
+    """Return the ratings in the content of a CSV file.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+    name : str
+        What messages call it.
+
+    Raises
+    ------
+    ModelError
+        It is no table of ratings; the message says in which line.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8"), newline="")))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ModelError(f"{name} is no table of ratings: {error}") from error
     if len(rows) < 2 or rows[0][:2] != _FIRST_COLUMNS or len(rows[0]) < 3:
-        raise ModelError(f"{table} has no columns index, name and one for each label.")
-    values = [_row(table, number, row, len(rows[0])) for number, row in enumerate(rows[1:])]
+        raise ModelError(f"{name} has no columns index, name and one for each label.")
+    values = [_row(name, number, row, len(rows[0])) for number, row in enumerate(rows[1:])]
     return Ratings(
         names=tuple(row[1] for row in rows[1:]),
         labels=tuple(rows[0][2:]),
         values=np.array(values) / STRONGEST,
     )
+
+
+def format_ratings(ratings: Ratings) -> bytes:
+    """Return ratings as the content of a CSV file, which `parse_ratings` reads back."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow([*_FIRST_COLUMNS, *ratings.labels])
+    for index, (name, values) in enumerate(zip(ratings.names, ratings.values, strict=True)):
+        writer.writerow([index, name, *(round(value * STRONGEST, 6) for value in values.tolist())])
+    return file.getvalue().encode()
 
 
 def _row(table: str, number: int, row: list[str], width: int) -> list[float]:

@@ -11,7 +11,7 @@ from emotag.errors import ModelError
 from emotag.features.cnn import CNNFeatures
 from emotag.features.concepts import LOGITS, ConceptScores
 
-__all__ = ["ConceptPrior", "FusedTrunk", "load_concepts", "load_fused"]
+__all__ = ["ConceptPrior", "ConceptTrunk", "FusedTrunk", "load_concepts", "load_fused"]
 
 # How far the classifier's output may be from the network's own, relative to its size.
 _TOLERANCE = 1e-3
@@ -53,6 +53,40 @@ class ConceptPrior(nn.Module):
         return (scores - self.centre) / self.spread
 
 
+class ConceptTrunk(nn.Module):
+    """The scores of what a network sees, and nothing else.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        From normalised pixels to the logits of its own classes.
+    prior : ConceptPrior
+        From those to scores.
+    """
+
+    def __init__(self, network: nn.Module, prior: ConceptPrior) -> None:
+        super().__init__()
+        self.network = network
+        self.prior = prior
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the scores.
+
+        Parameters
+        ----------
+        pixels : tensor of shape (n_photos, 3, size, size), float32
+        """
+        return self.see(pixels)[0]
+
+    def see(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the scores, and the probabilities of the network's own classes."""
+        return self.read(self.network(pixels).flatten(1))
+
+    def read(self, logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what `see` does, from the logits of the network's own classes."""
+        return self.prior(logits), torch.softmax(logits, dim=1)
+
+
 class FusedTrunk(nn.Module):
     """Features of a network, and beside them the scores of what it sees.
 
@@ -79,11 +113,17 @@ class FusedTrunk(nn.Module):
         ----------
         pixels : tensor of shape (n_photos, 3, size, size), float32
         """
+        return self.see(pixels)[0]
+
+    def see(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what `forward` does, and the probabilities of the network's own classes."""
         features = self.backbone(pixels).flatten(1)
-        return torch.cat([features, self.prior(self.classifier(features))], dim=1)
+        logits = self.classifier(features)
+        both = torch.cat([features, self.prior(logits)], dim=1)
+        return both, torch.softmax(logits, dim=1)
 
 
-def load_concepts(concepts: ConceptScores) -> nn.Module:
+def load_concepts(concepts: ConceptScores) -> ConceptTrunk:
     """Return the network of `ConceptScores` alone, ready for inference.
 
     Raises
@@ -92,7 +132,7 @@ def load_concepts(concepts: ConceptScores) -> nn.Module:
         The backbone's weights are missing.
     """
     network = load_backbone(concepts.backbone, LOGITS, concepts.weights)
-    return nn.Sequential(network, ConceptPrior(concepts)).eval()
+    return ConceptTrunk(network, ConceptPrior(concepts)).eval()
 
 
 def load_fused(features: CNNFeatures, concepts: ConceptScores) -> FusedTrunk:

@@ -11,12 +11,13 @@ from emotag.bundle.config import CONFIG
 from emotag.bundle.finding import default_bundle
 from emotag.bundle.folder import Bundle, open_bundle
 from emotag.errors import BundleError, EmotagError, ModelError
+from emotag.features.ratings import CONCEPTS
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, load_estimator
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.heads import make_head
 from emotag.models.network import HEADS, PixelNetwork
 from emotag.models.parts import take_apart
-from emotag.models.trunks import CONCEPTS, Features, backbone_of, load_trunk, rebuild, width
+from emotag.models.trunks import Features, backbone_of, load_trunk, rebuild, width
 
 __all__ = ["load_model", "load_network"]
 

@@ -11,7 +11,9 @@ from torch import nn
 
 from emotag.backbones.onnx_module import OnnxModule
 from emotag.backbones.runtime import export_onnx
+from emotag.bundle.engine import SEEN
 from emotag.errors import ModelError
+from emotag.models.concept_network import ConceptTrunk, FusedTrunk
 from emotag.models.wrapping import wrap_network
 from emotag.photos.preprocess import Preprocess
 
@@ -70,10 +72,21 @@ class PixelNetwork(nn.Module):
         Returns
         -------
         tuple of tensors of shape (n_photos, n_labels)
-            Of the emotions and, where it is learnt, of the sentiment
-            (negative, positive).
+            Of the emotions; where it is learnt, of the sentiment (negative,
+            positive); and where it stands on concepts, of the backbone's own classes.
         """
-        return self.judge(self.backbone(self.normalise(pixels)).flatten(1))
+        planes = self.normalise(pixels)
+        if isinstance(self.backbone, ConceptTrunk | FusedTrunk):
+            features, seen = self.backbone.see(planes)
+            return (*self.judge(features), seen)
+        return self.judge(self.backbone(planes).flatten(1))
+
+    @property
+    def outputs(self) -> list[str]:
+        """The names of what it gives, in order."""
+        names = ["emotion"] if self.sentiment is None else ["emotion", "sentiment"]
+        sees = isinstance(self.backbone, ConceptTrunk | FusedTrunk)
+        return [*names, SEEN] if sees else names
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return pixels as the backbone takes them."""
@@ -112,6 +125,10 @@ class _Judge(nn.Module):
         self.network = network
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        trunk = self.network.backbone
+        if isinstance(trunk, ConceptTrunk):
+            scores, seen = trunk.read(features)
+            return (*self.network.judge(scores), seen)
         return self.network.judge(features)
 
 
@@ -130,10 +147,12 @@ def export_network(network: PixelNetwork, size: int) -> bytes:
     bytes
         Input ``pixels``; outputs ``emotion`` and, where it is learnt, ``sentiment``.
     """
-    outputs = ["emotion"] if network.sentiment is None else ["emotion", "sentiment"]
-    if isinstance(network.backbone, OnnxModule):
-        return wrap_network(network.backbone, _Normalise(network), _Judge(network), size, outputs)
-    return export_onnx(network, size, input_name="pixels", output_names=outputs)
+    trunk = network.backbone
+    foreign = trunk.network if isinstance(trunk, ConceptTrunk) else trunk
+    if isinstance(foreign, OnnxModule):
+        before, after = _Normalise(network), _Judge(network)
+        return wrap_network(foreign, before, after, size, network.outputs)
+    return export_onnx(network, size, input_name="pixels", output_names=network.outputs)
 
 
 def reorder_head(head: nn.Linear, given: Sequence[str], wanted: Sequence[str]) -> nn.Linear:

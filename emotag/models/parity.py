@@ -65,7 +65,7 @@ def check_parity(
 def _onnx_outputs(
     model: bytes, config: BundleConfig, pixels: NDArray[np.uint8]
 ) -> list[NDArray[np.floating[Any]]]:
-    emotion, positive = OnnxEngine(model, config)(pixels)
+    emotion, positive, _ = OnnxEngine(model, config)(pixels)
     if positive is None or not config.learnt_sentiment:
         return [emotion]
     return [emotion, np.column_stack([1 - positive, positive])]

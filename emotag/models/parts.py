@@ -11,12 +11,12 @@ from torch import nn
 from emotag.backbones.registry import find_backbone, shown_name
 from emotag.emotions import LabelSet
 from emotag.errors import ModelError
+from emotag.features.ratings import CONCEPTS
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, dump_estimator
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.heads import to_torch
 from emotag.models.network import PixelNetwork, reorder_head
 from emotag.models.trunks import (
-    CONCEPTS,
     Features,
     backbone_of,
     concept_table,

@@ -1,7 +1,5 @@
 """The frozen part of a saved model: its first step, as a network and as plain values."""
 
-import csv
-import io
 import os
 from collections.abc import Mapping
 from typing import Any, TypeAlias
@@ -17,11 +15,10 @@ from emotag.backbones.registry import find_backbone, load_backbone, shown_name
 from emotag.errors import ModelError
 from emotag.features.cnn import CNNFeatures
 from emotag.features.concepts import LOGITS, ConceptScores
-from emotag.features.ratings import STRONGEST, Ratings
+from emotag.features.ratings import CONCEPTS, format_ratings, parse_ratings
 from emotag.models.concept_network import load_concepts, load_fused
 
 __all__ = [
-    "CONCEPTS",
     "Features",
     "MirrorMean",
     "backbone_of",
@@ -30,13 +27,9 @@ __all__ = [
     "extractors",
     "is_supported",
     "load_trunk",
-    "parse_table",
     "rebuild",
     "width",
 ]
-
-CONCEPTS = "concepts.csv"
-"""The file of a bundle with the ratings of its backbone's classes."""
 
 Features: TypeAlias = CNNFeatures | ConceptScores | Any
 """What the first step of a pipeline can be that a bundle holds."""
@@ -165,34 +158,7 @@ def describe(features: Features) -> dict[str, Any]:
 def concept_table(features: Features) -> bytes | None:
     """Return the ratings that a first step uses as a CSV file; None if it uses none."""
     _, concepts = _parts(features)
-    if concepts is None:
-        return None
-    ratings = concepts.ratings_
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["index", "name", *ratings.labels])
-    for index, (name, values) in enumerate(zip(ratings.names, ratings.values, strict=True)):
-        writer.writerow([index, name, *(value * STRONGEST for value in values.tolist())])
-    return file.getvalue().encode()
-
-
-def parse_table(content: bytes) -> Ratings:
-    """Return the ratings that `concept_table` wrote.
-
-    Raises
-    ------
-    ModelError
-        It is another file.
-    """
-    try:
-        rows = list(csv.reader(io.StringIO(content.decode())))
-        values = np.array([[float(cell) for cell in row[2:]] for row in rows[1:]]) / STRONGEST
-        labels, names = tuple(rows[0][2:]), tuple(row[1] for row in rows[1:])
-    except (ValueError, IndexError, csv.Error) as error:
-        raise ModelError(f"{CONCEPTS} is no table of ratings") from error
-    if values.shape != (len(names), len(labels)) or not np.isfinite(values).all():
-        raise ModelError(f"{CONCEPTS} is no table of ratings")
-    return Ratings(names, labels, values)
+    return None if concepts is None else format_ratings(concepts.ratings_)
 
 
 def rebuild(said: Mapping[str, Any], table: bytes | None, weights: Path) -> Features:
@@ -241,7 +207,7 @@ def _rebuild_concepts(said: Mapping[str, Any], table: bytes | None, weights: Pat
     )
     if table is None:
         raise ModelError(f"it lacks {CONCEPTS}")
-    ratings = parse_table(table)
+    ratings = parse_ratings(table)
     backbone = find_backbone(name, file)
     if len(ratings.names) != backbone.layers[backbone.choose_layer(LOGITS)]:
         raise ModelError(f"{CONCEPTS} is not of the classes of {name}")

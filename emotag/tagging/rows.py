@@ -37,6 +37,8 @@ class Row:
         Of every label, in the order of the model's label set; empty if not tagged.
     model : str
         The model's name.
+    because : str or None
+        What in the photo stands for the emotion; None unless it was asked for.
     """
 
     path: str
@@ -48,10 +50,11 @@ class Row:
     p_positive: float | None = None
     probabilities: tuple[float, ...] = ()
     model: str = ""
+    because: str | None = None
 
 
-def column_names(labels: LabelSet) -> list[str]:
-    """Return the columns of every output, in order.
+def column_names(labels: LabelSet, *, explain: bool = False) -> list[str]:
+    """Return the columns of every output, in order; with `explain`, ``because`` is the last.
 
     A label that is itself called ``positive`` shares its column with the sentiment.
 
@@ -62,13 +65,16 @@ def column_names(labels: LabelSet) -> list[str]:
     ['p_fear', 'p_sadness', 'model']
     """
     fixed = ["path", "status", "reason", "emotion", "confidence", "sentiment", "p_positive"]
-    return list(dict.fromkeys([*fixed, *(f"p_{name}" for name in labels.names), "model"]))
+    last = ["model", "because"] if explain else ["model"]
+    return list(dict.fromkeys([*fixed, *(f"p_{name}" for name in labels.names), *last]))
 
 
-def to_record(row: Row, labels: LabelSet) -> dict[str, Any]:
+def to_record(row: Row, labels: LabelSet, *, explain: bool = False) -> dict[str, Any]:
     """Return a row by column, numbers rounded, None where there is nothing to say."""
     probabilities = row.probabilities or (None,) * len(labels)
-    record = dict.fromkeys(column_names(labels))
+    record: dict[str, Any] = dict.fromkeys(column_names(labels, explain=explain))
+    if explain:
+        record["because"] = row.because or None
     for name, probability in zip(labels.names, probabilities, strict=True):
         record[f"p_{name}"] = _rounded(probability)
     if row.p_positive is not None:

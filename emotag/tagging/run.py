@@ -3,7 +3,7 @@
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,13 @@ from emotag.parallel import map_chunks, usable_cores
 from emotag.photos.decoding import MAX_PIXELS, DecodedPhoto, decode_photo
 from emotag.photos.finding import Findings, find_photos
 from emotag.photos.formats import ENDINGS
+from emotag.tagging.explaining import Explainer, open_explainer
 from emotag.tagging.rows import Row, Status
 
 __all__ = ["CHUNK", "Engine", "find_some", "open_engine", "tag_found", "tag_photos"]
+
+# The emotions' probabilities, that of positive sentiment, and those of what is seen.
+_Scores: TypeAlias = tuple[list[float], float | None, NDArray[np.floating[Any]] | None]
 
 CHUNK = 8
 """Photos that one thread decodes and runs at a time."""
@@ -40,6 +44,7 @@ def tag_photos(
     jobs: int | None = None,
     exclude: Sequence[str] = (),
     max_pixels: int = MAX_PIXELS,
+    explain: bool = False,
 ) -> list[Row]:
     """Tag photos with the emotion they depict and its sentiment.
 
@@ -56,6 +61,8 @@ def tag_photos(
         Patterns of names and paths to leave out.
     max_pixels : int, default=MAX_PIXELS
         Photos of more pixels are skipped.
+    explain : bool, default=False
+        Whether each row says what in the photo stands for its emotion.
 
     Returns
     -------
@@ -81,8 +88,13 @@ def tag_photos(
     typed = [paths] if isinstance(paths, str | bytes | os.PathLike) else list(paths)
     photos = find_some(typed, exclude).photos
     bundle = open_bundle(find_bundle(model))
-    engine = open_engine(bundle, n_photos=len(photos))
-    return list(tag_found(photos, engine, bundle.config, jobs=jobs, max_pixels=max_pixels))
+    explainer = open_explainer(bundle) if explain else None
+    n_seen = len(explainer.ratings.names) if explainer else 0
+    engine = open_engine(bundle, n_photos=len(photos), n_seen=n_seen)
+    rows = tag_found(
+        photos, engine, bundle.config, jobs=jobs, max_pixels=max_pixels, explainer=explainer
+    )
+    return list(rows)
 
 
 def find_some(paths: Sequence[str | os.PathLike[str]], exclude: Sequence[str] = ()) -> Findings:
@@ -106,11 +118,11 @@ def find_some(paths: Sequence[str | os.PathLike[str]], exclude: Sequence[str] = 
     )
 
 
-def open_engine(bundle: Bundle, *, n_photos: int) -> Engine:
+def open_engine(bundle: Bundle, *, n_photos: int, n_seen: int = 0) -> Engine:
     """Return a bundle's ONNX engine, with the threads that suit the number of photos."""
     # Many photos: each thread of ours runs its own chunk. Few: the network gets the cores.
     threads = 1 if n_photos > CHUNK else usable_cores()
-    return bundle.engine(threads=threads)
+    return bundle.engine(threads=threads, n_seen=n_seen)
 
 
 def tag_found(
@@ -120,6 +132,7 @@ def tag_found(
     *,
     jobs: int | None = None,
     max_pixels: int = MAX_PIXELS,
+    explainer: Explainer | None = None,
 ) -> Generator[Row]:
     """Yield one row for each photo, in order.
 
@@ -135,20 +148,28 @@ def tag_found(
         Threads; by default one a core.
     max_pixels : int, default=MAX_PIXELS
         Photos of more pixels are skipped.
+    explainer : Explainer, optional
+        Says why; the engine must then say what is seen.
     """
-    tag = partial(_tag_chunk, engine=engine, config=config, max_pixels=max_pixels)
+    tag = partial(
+        _tag_chunk, engine=engine, config=config, max_pixels=max_pixels, explainer=explainer
+    )
     for rows in map_chunks(tag, photos, size=CHUNK, jobs=jobs):
         yield from rows
 
 
 def _tag_chunk(
-    photos: Sequence[str], engine: Engine, config: BundleConfig, max_pixels: int
+    photos: Sequence[str],
+    engine: Engine,
+    config: BundleConfig,
+    max_pixels: int,
+    explainer: Explainer | None,
 ) -> list[Row]:
     decoded = [_decode(path, config, max_pixels) for path in photos]
     sound = [photo.pixels for photo in decoded if isinstance(photo, DecodedPhoto)]
     scores = _score_rows(engine(np.stack(sound))) if sound else iter(())
     return [
-        _tagged(path, photo, next(scores), config)
+        _tagged(path, photo, next(scores), config, explainer)
         if isinstance(photo, DecodedPhoto)
         else _refused(photo, config)
         for path, photo in zip(photos, decoded, strict=True)
@@ -162,30 +183,35 @@ def _decode(path: str, config: BundleConfig, max_pixels: int) -> DecodedPhoto | 
         return error
 
 
-def _score_rows(scores: Probabilities) -> Iterator[tuple[list[float], float | None]]:
-    positive = [None] * len(scores.emotion) if scores.positive is None else scores.positive.tolist()
-    return zip(scores.emotion.tolist(), positive, strict=True)
+def _score_rows(scores: Probabilities) -> Iterator[_Scores]:
+    nothing = [None] * len(scores.emotion)
+    positive = nothing if scores.positive is None else scores.positive.tolist()
+    seen = nothing if scores.seen is None else scores.seen
+    return zip(scores.emotion.tolist(), positive, seen, strict=True)
 
 
 def _tagged(
     path: str,
     photo: DecodedPhoto,
-    scores: tuple[list[float], float | None],
+    scores: _Scores,
     config: BundleConfig,
+    explainer: Explainer | None,
 ) -> Row:
-    emotion, positive = scores
+    emotion, positive, seen = scores
     best = max(range(len(emotion)), key=emotion.__getitem__)
     sentiment = "" if positive is None else ("positive" if positive >= 0.5 else "negative")
+    name = config.label_set.names[best]
     return Row(
         path=path,
         status="tagged",
         reason=photo.note,
-        emotion=config.label_set.names[best],
+        emotion=name,
         confidence=emotion[best],
         sentiment=sentiment,
         p_positive=positive,
         probabilities=tuple(emotion),
         model=config.name,
+        because=None if explainer is None or seen is None else explainer.explain(name, seen),
     )
 
 

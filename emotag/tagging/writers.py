@@ -20,7 +20,7 @@ _PARQUET_ROWS = 16_384
 class RowWriter(Protocol):
     """Writes rows to a file that someone else opened and will close."""
 
-    def __init__(self, file: IO[bytes], labels: LabelSet) -> None: ...
+    def __init__(self, file: IO[bytes], labels: LabelSet, *, explain: bool = False) -> None: ...
 
     def write(self, row: Row) -> None:
         """Write one row."""
@@ -34,14 +34,15 @@ class RowWriter(Protocol):
 class CsvWriter:
     """RFC 4180 with a header, in UTF-8; numbers with four decimals, nothing for None."""
 
-    def __init__(self, file: IO[bytes], labels: LabelSet) -> None:
+    def __init__(self, file: IO[bytes], labels: LabelSet, *, explain: bool = False) -> None:
         self._labels = labels
+        self._explain = explain
         self._csv = csv.writer(_UnixLines(file), lineterminator=_UnixLines.GIVEN)
-        self._csv.writerow(column_names(labels))
+        self._csv.writerow(column_names(labels, explain=explain))
 
     def write(self, row: Row) -> None:
         """Write one row."""
-        record = to_record(row, self._labels)
+        record = to_record(row, self._labels, explain=self._explain)
         self._csv.writerow(
             f"{value:.{DECIMALS}f}" if isinstance(value, float) else value
             for value in record.values()
@@ -69,13 +70,14 @@ class _UnixLines:
 class JsonLinesWriter:
     """One JSON object a line, in UTF-8, keys as the columns, null for None."""
 
-    def __init__(self, file: IO[bytes], labels: LabelSet) -> None:
+    def __init__(self, file: IO[bytes], labels: LabelSet, *, explain: bool = False) -> None:
         self._labels = labels
+        self._explain = explain
         self._file = file
 
     def write(self, row: Row) -> None:
         """Write one row."""
-        line = json.dumps(to_record(row, self._labels), ensure_ascii=False)
+        line = json.dumps(to_record(row, self._labels, explain=self._explain), ensure_ascii=False)
         self._file.write(line.encode() + b"\n")
 
     def finish(self) -> None:
@@ -85,23 +87,24 @@ class JsonLinesWriter:
 class ParquetWriter:
     """Parquet of text and 32-bit floats, in row groups of 16,384."""
 
-    def __init__(self, file: IO[bytes], labels: LabelSet) -> None:
+    def __init__(self, file: IO[bytes], labels: LabelSet, *, explain: bool = False) -> None:
         # imported here: it takes a seventh of a second
         import pyarrow
         from pyarrow import parquet
 
         self._labels = labels
+        self._explain = explain
         self._pyarrow = pyarrow
         self._schema = pyarrow.schema(
             (name, pyarrow.float32() if _is_number(name) else pyarrow.string())
-            for name in column_names(labels)
+            for name in column_names(labels, explain=explain)
         )
         self._records: list[dict[str, Any]] = []
         self._parquet = parquet.ParquetWriter(file, self._schema)
 
     def write(self, row: Row) -> None:
         """Write one row, or keep it until its row group is full."""
-        self._records.append(to_record(row, self._labels))
+        self._records.append(to_record(row, self._labels, explain=self._explain))
         if len(self._records) == _PARQUET_ROWS:
             self._flush()
 
@@ -143,10 +146,14 @@ def choose_writer(path: str) -> type[RowWriter]:
 
 @contextmanager
 def open_writer(
-    file: IO[bytes], labels: LabelSet, kind: type[RowWriter] = CsvWriter
+    file: IO[bytes],
+    labels: LabelSet,
+    kind: type[RowWriter] = CsvWriter,
+    *,
+    explain: bool = False,
 ) -> Iterator[RowWriter]:
     """Yield a writer of rows to an open file, and finish it whatever happens."""
-    writer = kind(file, labels)
+    writer = kind(file, labels, explain=explain)
     try:
         yield writer
     finally:
