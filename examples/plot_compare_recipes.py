@@ -155,7 +155,7 @@ def compare(recipe: Recipe, train: Dataset, test: Dataset, lonely: tuple[str, ..
 
 def cell(report: Report | None) -> str:
     if report is None:
-        return "–"
+        return "-"
     figure = report.metrics["balanced_accuracy"]
     return f"{figure.value:.2f} ({figure.low:.2f} to {figure.high:.2f})"
 
@@ -172,7 +172,7 @@ def print_table(rows: dict[str, list[Any]], n_photos: dict[str, int]) -> None:
         n_present = int((report.confusion.sum(axis=1) > 0).sum())
         majority = report.metrics["majority_baseline"].value
         chance.append(f"{1 / n_present:.2f} (accuracy {majority:.2f})")
-    print(f"| always the most frequent | – | {' | '.join(chance)} |")
+    print(f"| always the most frequent | - | {' | '.join(chance)} |")
 
 
 def draw(rows: dict[str, list[Any]], path: str) -> None:
