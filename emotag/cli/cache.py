@@ -16,8 +16,9 @@ def cache(context: typer.Context) -> None:
     """Show how full the cache is, or empty it.
 
     The features of a photo are computed once and kept there, and so are the
-    resized pixels that a network is trained on. EMOTAG_CACHE names another folder
-    for it; EMOTAG_CACHE_LIMIT and EMOTAG_PIXEL_LIMIT other limits, in MiB.
+    resized pixels that a network is trained on, and the last epoch of a fit that
+    was cut off. EMOTAG_CACHE names another folder for it; EMOTAG_CACHE_LIMIT and
+    EMOTAG_PIXEL_LIMIT other limits, in MiB.
 
     Example: emotag cache
     """
@@ -31,13 +32,14 @@ def cache(context: typer.Context) -> None:
     results.print(f"features  {state.entries} photos, {state.size / 2**20:.1f} MiB")
     results.print(f"pixels    {state.photos} photos, {state.pixels / 2**20:.1f} MiB")
     results.print(f"networks  {state.networks / 2**20:.1f} MiB")
+    results.print(f"cut off   {state.checkpoints / 2**20:.1f} MiB of fits that can go on")
     limits = f"{state.limit / 2**20:.0f} MiB of features, {state.pixel_limit / 2**20:.0f} of pixels"
     results.print(f"limit     {limits}")
 
 
 @app.command()
 def clear() -> None:
-    """Empty the cache; what is needed again is computed again.
+    """Empty the cache; what is needed again is computed again, and fits begin anew.
 
     Example: emotag cache clear
     """

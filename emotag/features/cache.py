@@ -3,6 +3,7 @@
 import glob
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from emotag.features.pixels import PixelCache
 from emotag.features.store import BlobStore, store_limit
 from emotag.storage import cache_folder
 
-__all__ = ["CacheState", "FeatureCache", "cache_state", "clear_cache"]
+__all__ = ["CacheState", "FeatureCache", "cache_state", "checkpoint_folder", "clear_cache"]
 
 DEFAULT_LIMIT = 2 * 2**30
 """Bytes that the cache may take: about 400,000 photos of 1,280 features."""
@@ -104,6 +105,8 @@ class CacheState:
         Photos whose resized pixels are kept for training.
     pixels, pixel_limit : int
         Bytes that pixels take, and may take.
+    checkpoints : int
+        Bytes that fits take which were cut off, or still run.
     """
 
     folder: str
@@ -114,6 +117,7 @@ class CacheState:
     photos: int
     pixels: int
     pixel_limit: int
+    checkpoints: int
 
 
 def cache_state() -> CacheState:
@@ -130,10 +134,11 @@ def cache_state() -> CacheState:
             entries=features.count(),
             size=features.size(),
             limit=features.limit,
-            networks=sum(os.path.getsize(path) for path in _networks()),
+            networks=_total_size(_networks()),
             photos=pixels.count(),
             pixels=pixels.size(),
             pixel_limit=pixels.limit,
+            checkpoints=_total_size(_checkpoints()),
         )
 
 
@@ -151,16 +156,42 @@ def clear_cache() -> None:
                 store.clear()
         except StorageError:
             _remove_files(glob.glob(f"{glob.escape(kind.default_path())}*"))
-    _remove_files(_networks())
+    _remove_files([*_networks(), *_checkpoints()])
+
+
+def checkpoint_folder(key: str) -> str:
+    """Return the folder in the cache where the fits of one output keep their state.
+
+    Parameters
+    ----------
+    key : str
+        Tells one output from another; a name for a folder.
+    """
+    return os.path.join(cache_folder(), "checkpoints", key)
 
 
 def _networks() -> list[str]:
     return glob.glob(os.path.join(glob.escape(cache_folder()), "networks", "*"))
 
 
+def _checkpoints() -> list[str]:
+    return glob.glob(os.path.join(glob.escape(checkpoint_folder("")), "*", "*"))
+
+
+def _total_size(paths: Sequence[str]) -> int:
+    sizes = []
+    for path in paths:
+        # another process may just remove it
+        with suppress(FileNotFoundError):
+            sizes.append(os.path.getsize(path))
+    return sum(sizes)
+
+
 def _remove_files(paths: Sequence[str]) -> None:
     for path in paths:
         try:
             os.remove(path)
+        except FileNotFoundError:
+            continue
         except OSError as error:
             raise StorageError(f"{path} cannot be removed: {error.strerror}.") from error

@@ -18,13 +18,13 @@ from sklearn.svm import LinearSVC
 
 from emotag.dataset import Dataset
 from emotag.errors import DataError, ModelError, PhotoError
+from emotag.features.cache import checkpoint_folder
 from emotag.features.cnn import CNNFeatures
 from emotag.features.concepts import ConceptScores
 from emotag.models.catalogue import find_recipe
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.fusion import PriorFusion
 from emotag.models.trunks import Features, extractors
-from emotag.storage import cache_folder
 
 __all__ = [
     "fit_model",
@@ -224,8 +224,7 @@ def set_options(
     said = {name: value for name, value in tuning.items() if value is not None}
     if isinstance(model, FineTunedCNN):
         key = hashlib.sha256(os.path.abspath(folder).encode("utf-8", "surrogateescape")).hexdigest()
-        kept = os.path.join(cache_folder(), "checkpoints", key[:16])
-        model.set_params(device=device, checkpoint=kept, **said)
+        model.set_params(device=device, checkpoint=checkpoint_folder(key[:16]), **said)
         return
     given = model.get_params()
     model.set_params(**{name: device for name in given if name in _DEVICES})

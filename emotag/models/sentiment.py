@@ -35,13 +35,20 @@ def fold_labels(y: ArrayLike, label_set: LabelSet = FIVE) -> NDArray[np.str_]:
     ------
     LabelError
         A label is not in the set, or has no sentiment.
+    DataError
+        There are none, or they are not one-dimensional.
 
     Examples
     --------
     >>> fold_labels(["love", "fear", "negative"])
     array(['positive', 'negative', 'negative'], dtype='<U8')
     """
-    names = np.asarray(y).astype(np.str_)
+    given = np.asarray(y)
+    if given.ndim != 1 or not len(given):
+        raise DataError(
+            f"y has the shape {given.shape}; it must be one-dimensional, a label for each photo."
+        )
+    names = given.astype(np.str_)
     folded = {}
     for name in np.unique(names).tolist():
         sentiment = name if name in SENTIMENT_LABELS else label_set.sentiment(name)

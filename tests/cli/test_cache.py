@@ -2,9 +2,11 @@ import os
 
 import numpy as np
 import pytest
+import torch
 
-from emotag.features.cache import FeatureCache
+from emotag.features.cache import FeatureCache, checkpoint_folder
 from emotag.features.pixels import PixelCache
+from emotag.models.finetuning.checkpoint import CheckpointFile
 
 
 @pytest.fixture
@@ -20,6 +22,8 @@ def fill(folder, count=3):
         pixels.put({bytes([index]): np.zeros((32, 40, 3), dtype=np.uint8) for index in range(2)})
     os.makedirs(folder / "networks", exist_ok=True)
     (folder / "networks" / "lite0.onnx").write_bytes(b"x" * 2**20)
+    kept = CheckpointFile(checkpoint_folder("0123"), "f" * 64)
+    kept.write({"seed": 0, "network": torch.zeros(2**17)})
 
 
 def test_shows_where_it_is_and_how_full(emotag, folder, monkeypatch):
@@ -32,7 +36,11 @@ def test_shows_where_it_is_and_how_full(emotag, folder, monkeypatch):
     assert lines[0] == f"folder    {folder}"
     assert lines[1].startswith("features  3 photos, ")
     assert lines[2].startswith("pixels    2 photos, ")
-    assert lines[3:] == ["networks  1.0 MiB", "limit     64 MiB of features, 96 of pixels"]
+    assert lines[3:] == [
+        "networks  1.0 MiB",
+        "cut off   0.5 MiB of fits that can go on",
+        "limit     64 MiB of features, 96 of pixels",
+    ]
 
 
 def test_an_empty_cache(emotag, folder):
@@ -50,6 +58,7 @@ def test_clear_empties_it(emotag, folder):
     assert "features  0 photos" in shown
     assert "pixels    0 photos" in shown
     assert "networks  0.0 MiB" in shown
+    assert "cut off   0.0 MiB" in shown
 
 
 def test_a_damaged_cache_is_named_and_can_be_cleared(emotag, folder):

@@ -7,9 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import NotFittedError
-from sklearn.utils import estimator_checks
 
 from emotag import FIVE, CNNFeatures, ConceptScores
 from emotag.errors import ModelError
@@ -122,17 +119,3 @@ def test_parameters_that_make_no_sense(
     with pytest.raises(ModelError) as caught:
         ConceptScores(**parameters).fit(photos)  # type: ignore[arg-type]
     assert str(caught.value).startswith(message)
-
-
-def test_scikit_learns_rules(sample_photos: list[str]) -> None:
-    concepts: BaseEstimator = ConceptScores("lite0", softness=3.0)
-    for check in (
-        estimator_checks.check_estimator_cloneable,
-        estimator_checks.check_get_params_invariance,
-        estimator_checks.check_no_attributes_set_in_init,
-        estimator_checks.check_set_params,
-        estimator_checks.check_valid_tag_types,
-    ):
-        check("ConceptScores", clone(concepts))
-    with pytest.raises(NotFittedError):
-        ConceptScores().transform(sample_photos)

@@ -1,12 +1,11 @@
 """Sentiment two ways, and one search over both families of models."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn import set_config
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, GroupKFold, StratifiedGroupKFold, cross_val_score
@@ -14,7 +13,6 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from sklearn.utils import estimator_checks
 
 from emotag import (
     EKMAN6,
@@ -23,7 +21,6 @@ from emotag import (
     FineTunedCNN,
     LabelSet,
     SentimentClassifier,
-    ZeroShotCLIP,
     fold_sentiment,
     load_model,
     save_model,
@@ -136,27 +133,3 @@ def test_groups_by_metadata_routing(photos: Photos, tiny: Backbone) -> None:
         set_config(enable_metadata_routing=False)
     assert scores.shape == (2,)
     assert np.isfinite(scores).all()
-
-
-@pytest.mark.parametrize(
-    "check",
-    [
-        estimator_checks.check_estimator_cloneable,
-        estimator_checks.check_estimator_repr,
-        estimator_checks.check_estimator_tags_renamed,
-        estimator_checks.check_get_params_invariance,
-        estimator_checks.check_mixin_order,
-        estimator_checks.check_no_attributes_set_in_init,
-        estimator_checks.check_set_params,
-        estimator_checks.check_valid_tag_types,
-    ],
-)
-@pytest.mark.parametrize(
-    "estimator",
-    [FineTunedCNN(), CNNFeatures(), ZeroShotCLIP(), SentimentClassifier(LogisticRegression())],
-    ids=lambda estimator: type(estimator).__name__,
-)
-def test_scikit_learns_own_checks_of_parameters(
-    estimator: BaseEstimator, check: Callable[[str, BaseEstimator], None]
-) -> None:
-    check(type(estimator).__name__, clone(estimator))

@@ -25,12 +25,16 @@ def encode_labels(y: ArrayLike, n_photos: int) -> tuple[NDArray[Any], NDArray[np
     Raises
     ------
     DataError
-        There are more or fewer, one is missing, or all are the same.
+        There are more or fewer, one is missing, all are the same, or they are
+        fractions, as for a regression.
     """
     labels = _one_dimensional("y", y, n_photos)
     missing = np.array([label is None or label != label for label in labels.tolist()], dtype=bool)  # noqa: PLR0124
     if missing.any():
         raise DataError(f"y lacks the label of photo {int(missing.argmax())}.")
+    if labels.dtype.kind == "f" and (labels % 1 != 0).any():
+        fraction = labels[int((labels % 1 != 0).argmax())]
+        raise DataError(f"y holds {fraction:g}; a continuous number is no label.")
     try:
         classes, codes = np.unique(labels, return_inverse=True)
     except TypeError as error:
