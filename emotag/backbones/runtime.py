@@ -55,12 +55,16 @@ def choose_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return str(torch.empty(0, device=device).device)
-    except (AssertionError, RuntimeError, TypeError) as error:
-        first = str(error).strip().splitlines()[0]
+        found = torch.empty(0, device=device).device
+    except (AssertionError, NotImplementedError, RuntimeError, TypeError) as error:
+        # torch goes on for pages
+        first = str(error).strip().splitlines()[0].partition(". ")[0].rstrip(".")
         raise ModelError(
-            f"device={device!r} cannot be used here: {first} 'cpu' always can."
+            f"device={device!r} cannot be used here ({first}); 'cpu' always can."
         ) from error
+    if found.type == "meta":
+        raise ModelError("device='meta' computes nothing; 'cpu' always can.")
+    return str(found)
 
 
 @lru_cache(maxsize=2)

@@ -1,7 +1,7 @@
 """State dicts read from files, and refused where they are another network's."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from emotag.errors import WeightsError
 
@@ -36,8 +36,9 @@ def read_state(path: str) -> "dict[str, torch.Tensor]":
 
     try:
         if path.endswith(".safetensors"):
-            return dict(safetensors.torch.load_file(path))
-        content = torch.load(path, map_location="cpu", weights_only=True)
+            content: Any = safetensors.torch.load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise WeightsError(
             f"The weights {path} cannot be read: {error.strerror or error}."
@@ -57,11 +58,23 @@ def read_state(path: str) -> "dict[str, torch.Tensor]":
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     tensors = isinstance(content, dict) and all(
-        isinstance(value, torch.Tensor) for value in content.values()
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in content.items()
     )
     if not tensors or not content:
         raise WeightsError(f"{path} holds no state dict: tensors by name.")
+    for name, value in content.items():
+        _refuse_strange(path, name, value)
     return {name.removeprefix("module."): value for name, value in content.items()}
+
+
+def _refuse_strange(path: str, name: str, tensor: "torch.Tensor") -> None:
+    """Raise a WeightsError if a tensor's numbers are none that a network computes with."""
+    import torch
+
+    if tensor.layout is not torch.strided or tensor.is_complex() or tensor.is_quantized:
+        raise WeightsError(f"{path} cannot be used: {name} is sparse, complex or quantized.")
+    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        raise WeightsError(f"{path} is damaged: {name} holds what is no number.")
 
 
 def refuse_other_tensors(
@@ -87,6 +100,10 @@ def refuse_other_tensors(
         f"{name} {tuple(given[name].shape)} instead of {tuple(tensor.shape)}"
         for name, tensor in wanted.items()
         if name in given and given[name].shape != tensor.shape
+    ] or [
+        f"{name} of {given[name].dtype} instead of {tensor.dtype}"
+        for name, tensor in wanted.items()
+        if name in given and tensor.is_floating_point() and not given[name].is_floating_point()
     ]
     said = [
         f"{what} {', '.join(names[:_NAMED])}{' …' if len(names) > _NAMED else ''}"

@@ -64,7 +64,10 @@ def _pretrained_config(name: str, model: str) -> Any:
         raise explain_missing(error, f"the backbone {name}") from error
     bare, _, tag = model.partition(".")
     if not timm.is_model(bare):
-        raise ModelError(f"timm has no network {bare!r}.{did_you_mean(bare, timm.list_models())}")
+        near = did_you_mean(bare, timm.list_models())
+        raise ModelError(
+            f"timm has no network {model!r}.{near or ' timm.list_models() in Python lists them.'}"
+        )
     known = timm.list_pretrained(f"{bare}*")
     if tag and model not in known:
         tags = [entry for entry in known if entry.partition(".")[0] == bare]

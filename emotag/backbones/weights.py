@@ -1,7 +1,9 @@
 """Where pretrained weights come from, and whether they are at hand; no torch."""
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Protocol
@@ -272,7 +274,9 @@ class HubWeights:
         reason: Exception | None = None
         for file in self.files:
             try:
-                return str(hf_hub_download(self.repository, file))
+                # what it warns of while it tries again is said once, by the error
+                with _only_errors("huggingface_hub"):
+                    return str(hf_hub_download(self.repository, file))
             except Offline as error:
                 reason = error
                 break
@@ -287,6 +291,18 @@ class HubWeights:
             f"The weights of {self.name} cannot be fetched from {where}: {said} Without a "
             f"network, fetch {self.files[0]} elsewhere and name it with --weights FILE."
         ) from reason
+
+
+@contextmanager
+def _only_errors(name: str) -> Iterator[None]:
+    """Keep the warnings of a logger, and of those below it, from being printed."""
+    logger = logging.getLogger(name)
+    usual = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(usual)
 
 
 @dataclass(frozen=True)

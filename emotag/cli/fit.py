@@ -90,7 +90,8 @@ def fit(
         str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps …")
     ] = "auto",
     seed: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Chooses the part that is held out.")
+        int,
+        typer.Option(min=0, max=2**32 - 1, metavar="N", help="Chooses the part that is held out."),
     ] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
@@ -115,7 +116,8 @@ def fit(
     recipe = find_recipe(model, backbone)
     refuse_backbone(recipe.backbone, weights)
     refuse_target_name(target)
-    folder = out or f"models/{recipe.name}{'' if target == 'emotion' else f'-{target}'}"
+    usual = recipe.name if target == "emotion" else f"{recipe.name}-{target}"
+    folder = f"models/{usual}" if out is None else out
     refuse_target(folder, force=force)
     labels_said = read_label_file(label_file) if label_file else None
     loaded = load_dataset(
@@ -132,6 +134,7 @@ def fit(
     from emotag.evaluation.report import evaluate
     from emotag.models.recipes import (
         fit_model,
+        forget_checkpoints,
         make_model,
         prepare_photos,
         refuse_few,
@@ -178,4 +181,5 @@ def fit(
             facts=facts,
             force=force,
         )
+        forget_checkpoints(estimator)
     fit_output.print_saved(folder, label_set, refit=refit)

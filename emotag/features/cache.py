@@ -14,7 +14,14 @@ from emotag.features.pixels import PixelCache
 from emotag.features.store import BlobStore, store_limit
 from emotag.storage import cache_folder
 
-__all__ = ["CacheState", "FeatureCache", "cache_state", "checkpoint_folder", "clear_cache"]
+__all__ = [
+    "CacheState",
+    "FeatureCache",
+    "cache_state",
+    "checkpoint_folder",
+    "clear_cache",
+    "remove_checkpoints",
+]
 
 DEFAULT_LIMIT = 2 * 2**30
 """Bytes that the cache may take: about 400,000 photos of 1,280 features."""
@@ -168,6 +175,21 @@ def checkpoint_folder(key: str) -> str:
         Tells one output from another; a name for a folder.
     """
     return os.path.join(cache_folder(), "checkpoints", key)
+
+
+def remove_checkpoints(folder: str) -> None:
+    """Remove the states of fits from a folder, and the folder.
+
+    Parameters
+    ----------
+    folder : str
+        As `checkpoint_folder` returns it; it need not exist.
+    """
+    for path in glob.glob(os.path.join(glob.escape(folder), "*.checkpoint")):
+        with suppress(FileNotFoundError):
+            os.remove(path)
+    with suppress(OSError):
+        os.rmdir(folder)
 
 
 def _networks() -> list[str]:

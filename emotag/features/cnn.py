@@ -267,6 +267,9 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         size: Any = self.batch_size
         if size is not None and (not isinstance(size, Integral) or size < 1):
             raise ModelError(f"batch_size={size!r} must be None or a whole number above 0.")
+        for name in ("mirror", "cache"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise ModelError(f"{name}={getattr(self, name)!r} must be True or False.")
         return backbone
 
     def _computation(self, backbone: Backbone, device: str) -> str:
@@ -324,7 +327,8 @@ def check_paths(X: ArrayLike) -> NDArray[np.str_]:
     DataError
         It has another shape, is empty, or holds something else.
     """
-    array = np.asarray(X)
+    # as objects, so that numpy does not write a missing value as text
+    array = np.asarray(X, dtype=object) if isinstance(X, list | tuple) else np.asarray(X)
     if array.ndim != 1:
         raise DataError(
             f"X has {array.ndim} dimensions; emotag's estimators take a one-dimensional "

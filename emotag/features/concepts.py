@@ -1,6 +1,7 @@
 """What a photo shows, as a network's own classes name it, read as what it stands for."""
 
 import os
+from numbers import Real
 from typing import Any, Self
 
 import numpy as np
@@ -118,7 +119,8 @@ class ConceptScores(TransformerMixin, BaseEstimator):
         paths = check_paths(X)
         for name in ("softness", "epsilon"):
             value = getattr(self, name)
-            if not isinstance(value, int | float) or not 0 < value < float("inf"):
+            # numpy's numbers, as of a grid, are welcome too
+            if not isinstance(value, Real) or not 0 < float(value) < float("inf"):
                 raise ModelError(f"{name}={value!r} must be a number above 0.")
         self._read_table()
         return self.fit_logits(self.extractor().transform(paths))

@@ -73,6 +73,10 @@ def read_ratings(table: str) -> Ratings:
     >>> float(ratings.values[shark, ratings.labels.index("fear")])
     1.0
     """
+    if not isinstance(table, str | os.PathLike):
+        raise ModelError(
+            f"ratings={table!r} must be one of {', '.join(_OWN)}, or the path of a CSV file."
+        )
     own = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tables")
     path = os.path.join(own, _OWN[table]) if table in _OWN else table
     try:

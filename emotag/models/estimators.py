@@ -25,7 +25,8 @@ _SCHEMA_LIMIT = 4 * 2**20
 # All that an estimator of a bundle may be made of. skops itself would trust more.
 _TRUSTED_TYPES = frozenset(
     {
-        # the one class of our own: numbers and numpy's arrays alone
+        # the classes of our own: numbers, text and numpy's arrays alone
+        "emotag.models.fusion.CalibratedFusion",
         "emotag.models.fusion.PriorFusion",
         "builtins.bool",
         "builtins.dict",

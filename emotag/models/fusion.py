@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.utils import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from emotag.errors import DataError, ModelError
 
-__all__ = ["CONCEPT_LABELS", "PriorFusion"]
+__all__ = ["CONCEPT_LABELS", "CalibratedFusion", "PriorFusion"]
 
 Array = NDArray[np.float64]
 
@@ -45,6 +46,9 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
     labels : sequence of str, default=CONCEPT_LABELS
         What the last columns stand for. A class that is not among them has
         a prior of nothing.
+    classes : sequence of str, optional
+        The names of the classes, in order, where ``y`` holds their numbers;
+        `CalibratedFusion` says them.
     weight : float, default=1.0
         Of the prior.
     C : float, default=1e-3
@@ -94,12 +98,14 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
         self,
         labels: Sequence[str] = CONCEPT_LABELS,
         *,
+        classes: Sequence[str] | None = None,
         weight: float = 1.0,
         C: float = 1e-3,
         class_weight: dict[Any, float] | str | None = None,
         max_iter: int = 500,
     ) -> None:
         self.labels = labels
+        self.classes = classes
         self.weight = weight
         self.C = C
         self.class_weight = class_weight
@@ -126,7 +132,8 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
         ModelError
             A parameter makes no sense.
         DataError
-            There is one class only, or X has fewer columns than the prior.
+            There is one class only, X has fewer columns than the prior, or
+            there is a prior of none of the classes.
         """
         self._check()
         X, y = validate_data(self, X, y, dtype=np.float64)
@@ -141,10 +148,7 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
             raise DataError(
                 f"X has {X.shape[1]} columns, fewer than the {len(self.labels)} of the prior."
             )
-        names = list(self.labels)
-        self.prior_columns_ = np.array(
-            [names.index(name) if name in names else -1 for name in self.classes_.tolist()]
-        )
+        self.prior_columns_ = self._find_columns()
         weights = (
             weights * compute_class_weight(self.class_weight, classes=self.classes_, y=y)[codes]
         )
@@ -215,6 +219,21 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
         if not isinstance(max_iter, Integral) or max_iter < 1:
             raise ModelError(f"max_iter={self.max_iter!r} must be a whole number above 0.")
 
+    def _find_columns(self) -> NDArray[np.intp]:
+        """Return the column of each class's prior; -1 where there is none."""
+        names, given = list(self.labels), self.classes_.tolist()
+        if self.classes is not None:
+            if not set(given) <= set(range(len(self.classes))):
+                raise ModelError(f"classes={self.classes!r} does not name the classes {given}.")
+            given = [self.classes[number] for number in given]
+        columns = np.array([names.index(name) if name in names else -1 for name in given])
+        if names and (columns < 0).all():
+            raise DataError(
+                f"None of the classes {', '.join(map(str, given))} has a prior, which there is of "
+                f"{', '.join(names)}. Use a model without one, or rename the classes."
+            )
+        return columns
+
     def _split(self, X: Array) -> tuple[Array, Array]:
         """Return the features, and the weighted prior with a column a class."""
         n_features = X.shape[1] - len(self.labels)
@@ -226,6 +245,65 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
         rows: Any = validate_data(self, X, dtype=np.float64, reset=False)
         features, offset = self._split(rows)
         return np.asarray(features @ self.coef_.T + self.intercept_ + offset)
+
+
+class CalibratedFusion(CalibratedClassifierCV):
+    """scikit-learn's calibration of a `PriorFusion`, which is told the names of the classes.
+
+    For a temperature, `sklearn.calibration.CalibratedClassifierCV` replaces
+    labels that are text by their numbers before it fits the estimator. A
+    prior goes by the name of a label, so it would be lost. Parameters and
+    attributes are those of that class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from emotag.models.fusion import CalibratedFusion, PriorFusion
+    >>> X = np.array([[-1.0, 0.0, 0.5], [1.0, 0.0, 0.0], [-2.0, 0.0, 0.0], [2.0, 1.0, 0.0]])
+    >>> fusion = PriorFusion(labels=("fear", "love"), C=1.0)
+    >>> model = CalibratedFusion(fusion, method="temperature", cv=2, ensemble=False)
+    >>> model.fit(X, ["fear", "love", "fear", "love"]).predict([[0.0, 0.0, 3.0]])
+    array(['love'], dtype='<U4')
+    """
+
+    estimator: Any
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None, **fit_params: Any
+    ) -> Self:
+        """Fit the estimator and the calibration.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_photos, n_features + n_labels)
+            Features, then the prior.
+        y : array-like of shape (n_photos,)
+            Labels.
+        sample_weight : array-like of shape (n_photos,), optional
+            How much each photo counts.
+        **fit_params : object
+            For the estimator's ``fit``.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ModelError
+            The estimator is no `PriorFusion`.
+        """
+        usual = self.estimator
+        if not isinstance(usual, PriorFusion):
+            raise ModelError(f"CalibratedFusion calibrates a PriorFusion, not {usual!r}.")
+        names = np.unique(np.asarray(y))
+        if self.method == "temperature" and names.dtype.kind in "OU":
+            self.estimator = clone(usual).set_params(classes=names.tolist())
+        try:
+            super().fit(X, y, sample_weight, **fit_params)
+        finally:
+            self.estimator = usual
+        return self
 
 
 def _scales(features: Array, weights: Array) -> tuple[Array, Array]:

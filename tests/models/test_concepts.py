@@ -35,6 +35,20 @@ def saved(
     return model, folder
 
 
+@pytest.mark.parametrize("recipe", ["concepts", "fused"])
+def test_recipes_begin_from_the_concepts(recipe: str, photos: Photos) -> None:
+    model = make_model(recipe, random_state=0).fit(photos.X, photos.y)
+    features, head = model.named_steps["features"], model.named_steps["classify"]
+    fusion = head.calibrated_classifiers_[0].estimator
+    concepts = features if recipe == "concepts" else features.transformer_list[1][1]
+    columns = [concepts.labels_.index(name) for name in model.classes_]
+    assert fusion.prior_columns_.tolist() == columns
+    if recipe == "concepts":
+        # nothing is learnt, so the highest score is the label
+        highest = concepts.transform(photos.X)[:, columns].argmax(axis=1)
+        np.testing.assert_array_equal(model.predict(photos.X), model.classes_[highest])
+
+
 @pytest.mark.slow
 class TestBundles:
     def test_tags_are_predictions(self, saved: tuple[Pipeline, Path], photos: Photos) -> None:

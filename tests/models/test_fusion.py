@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.special import softmax
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
@@ -13,7 +14,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from emotag.errors import DataError, ModelError
 from emotag.features.ratings import read_ratings
-from emotag.models.fusion import CONCEPT_LABELS, PriorFusion
+from emotag.models.fusion import CONCEPT_LABELS, CalibratedFusion, PriorFusion
 
 X, Y = load_iris(return_X_y=True)
 NAMES = np.array(["awe", "fear", "love"])[Y]
@@ -90,3 +91,38 @@ def test_data_that_makes_no_sense() -> None:
     assert str(caught.value) == "X has 4 columns, fewer than the 7 of the prior."
     with pytest.raises(DataError, match="There is one class only"):
         PriorFusion(labels=()).fit(X, ["love"] * len(X))
+
+
+@pytest.mark.parametrize("names", [NAMES, np.where(NAMES == "awe", "fear", NAMES)])
+def test_a_calibration_leaves_the_prior_in_place(names: Any) -> None:
+    fusion = PriorFusion(labels=("love", "fear"), C=0.1)
+    calibrated = CalibratedFusion(fusion, method="temperature", cv=3, ensemble=False)
+    calibrated.fit(BOTH, names)
+    plain = clone(fusion).fit(BOTH, names)
+    inside = calibrated.calibrated_classifiers_[0]
+    assert calibrated.classes_.tolist() == plain.classes_.tolist()
+    np.testing.assert_array_equal(inside.estimator.prior_columns_, plain.prior_columns_)
+    logits = plain.decision_function(BOTH)
+    if logits.ndim == 1:
+        # as scikit-learn takes a single score
+        logits = np.column_stack([-logits, logits])
+    expected = softmax(inside.calibrators[0].beta_ * logits, axis=1)
+    np.testing.assert_allclose(calibrated.predict_proba(BOTH), expected, atol=1e-6)
+    assert calibrated.estimator is fusion
+    assert fusion.classes is None
+
+
+def test_a_calibration_of_something_else() -> None:
+    with pytest.raises(ModelError, match="CalibratedFusion calibrates a PriorFusion, not Logistic"):
+        CalibratedFusion(LogisticRegression(), method="temperature").fit(X, NAMES)
+
+
+def test_classes_of_which_there_is_no_prior() -> None:
+    with pytest.raises(DataError) as caught:
+        PriorFusion(labels=("love", "fear")).fit(BOTH, Y)
+    assert str(caught.value) == (
+        "None of the classes 0, 1, 2 has a prior, which there is of love, fear. Use a model "
+        "without one, or rename the classes."
+    )
+    with pytest.raises(ModelError, match=r"classes=\['fear'\] does not name the classes"):
+        PriorFusion(labels=("love", "fear"), classes=["fear"]).fit(BOTH, Y)

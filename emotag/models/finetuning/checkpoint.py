@@ -81,6 +81,8 @@ class CheckpointFile:
         StorageError
             The file cannot be read, or is damaged.
         """
+        if os.path.lexists(self.folder) and not os.path.isdir(self.folder):
+            raise StorageError(f"{self.folder} is no folder, so no checkpoint can be kept in it.")
         try:
             found: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
         except FileNotFoundError:

@@ -1,6 +1,7 @@
 """What the parameters of `FineTunedCNN` may be."""
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -25,7 +26,11 @@ _NUMBERS: dict[str, tuple[float, float | None, bool]] = {
     "max_broken": (0, 1, False),
 }
 _WHOLE_NUMBERS = {"max_epochs": 1, "batch_size": 1, "frozen_epochs": 0}
-_BOOLEANS = ("mirror", "crop", "compile")
+_BOOLEANS = ("mirror", "crop", "compile", "keep_checkpoint")
+_SET_ELSEWHERE = {
+    *("batch_size", "device", "lr", "max_epochs"),
+    *("criterion", "module", "train_split"),
+}
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
@@ -147,9 +152,20 @@ def _check_rest(parameters: Mapping[str, Any]) -> None:
     given = parameters["net_params"]
     if given is not None and not isinstance(given, Mapping):
         raise ModelError(f"net_params={given!r} must be None or a dict of skorch's arguments.")
-    taken = sorted({"module", "train_split", "criterion"} & set(given or ()))
+    taken = sorted(_SET_ELSEWHERE & set(given or ()))
     if taken:
-        raise ModelError(f"net_params must not set {', '.join(taken)}, which emotag sets itself.")
+        raise ModelError(
+            f"net_params must not set {', '.join(taken)}: that is a parameter of FineTunedCNN, or "
+            "emotag's own affair."
+        )
+    callbacks = (given or {}).get("callbacks")
+    if callbacks is not None and not isinstance(callbacks, list | tuple):
+        raise ModelError(f"callbacks of net_params must be a list, not {callbacks!r}.")
+    checkpoint = parameters["checkpoint"]
+    if checkpoint is not None and (
+        not isinstance(checkpoint, str | os.PathLike) or not os.fspath(checkpoint)
+    ):
+        raise ModelError(f"checkpoint={checkpoint!r} must be None or the path of a folder.")
     progress = parameters["progress"]
     if progress is not None and not callable(progress):
         raise ModelError(f"progress={progress!r} must be None or a function of an Epoch.")

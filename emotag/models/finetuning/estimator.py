@@ -96,8 +96,10 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
     checkpoint : path-like, optional
         A folder. After each epoch the state of the training is kept there, and
         a fit that was killed goes on from it, to the same weights. It must be
-        the same fit: parameters, photos, labels and first weights. Removed at
-        the end.
+        the same fit: parameters, photos, labels and first weights.
+    keep_checkpoint : bool, default=False
+        Whether the checkpoint stays when the fit is done, so that the same fit
+        again has only to take it. Otherwise it is removed then.
     device : str, default='auto'
         As torch names it; ``'auto'`` takes a GPU if torch sees one.
     accelerate : True or accelerate.Accelerator, optional
@@ -186,6 +188,7 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         compile: bool = False,  # noqa: A002
         max_broken: float = 0.05,
         checkpoint: Any = None,
+        keep_checkpoint: bool = False,
         device: str = "auto",
         accelerate: Any = None,
         n_jobs: int | None = None,
@@ -216,6 +219,7 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         self.compile = compile
         self.max_broken = max_broken
         self.checkpoint = checkpoint
+        self.keep_checkpoint = keep_checkpoint
         self.device = device
         self.accelerate = accelerate
         self.n_jobs = n_jobs

@@ -30,6 +30,7 @@ _WITHOUT_EFFECT = {
     "accelerate",
     "checkpoint",
     "device",
+    "keep_checkpoint",
     "max_broken",
     "n_jobs",
     "progress",
@@ -108,7 +109,7 @@ class Fitting:
         with closing(sets[0]), closing(sets[1]):
             net = train(network, sets, given, device, seed, checkpoint, accelerator)
             temperature = find_temperature(net, sets[1])
-        if checkpoint is not None and net.share[0] == 0:
+        if checkpoint is not None and net.share[0] == 0 and not given["keep_checkpoint"]:
             checkpoint.remove()
         return Fitted(network, list(net.history), temperature, broken.failures)
 

@@ -29,9 +29,9 @@ def encode_labels(y: ArrayLike, n_photos: int) -> tuple[NDArray[Any], NDArray[np
         fractions, as for a regression.
     """
     labels = _one_dimensional("y", y, n_photos)
-    missing = np.array([label is None or label != label for label in labels.tolist()], dtype=bool)  # noqa: PLR0124
-    if missing.any():
-        raise DataError(f"y lacks the label of photo {int(missing.argmax())}.")
+    missing = [index for index, label in enumerate(labels.tolist()) if _is_missing(label)]
+    if missing:
+        raise DataError(f"y lacks the label of photo {missing[0]}.")
     if labels.dtype.kind == "f" and (labels % 1 != 0).any():
         fraction = labels[int((labels % 1 != 0).argmax())]
         raise DataError(f"y holds {fraction:g}; a continuous number is no label.")
@@ -50,11 +50,14 @@ def encode_groups(groups: ArrayLike | None, n_photos: int) -> NDArray[np.intp]:
     Raises
     ------
     DataError
-        There are more or fewer than photos, or of several kinds.
+        There are more or fewer than photos, one is missing, or they are of several kinds.
     """
     if groups is None:
         return np.arange(n_photos)
     values = _one_dimensional("groups", groups, n_photos)
+    missing = [index for index, group in enumerate(values.tolist()) if _is_missing(group)]
+    if missing:
+        raise DataError(f"groups lacks that of photo {missing[0]}; give it one of its own.")
     try:
         return np.unique(values, return_inverse=True)[1].astype(np.intp)
     except TypeError as error:
@@ -120,7 +123,20 @@ def weighted(photos: Labelled, factors: NDArray[np.float64]) -> Labelled:
     weights = photos.weights * factors[photos.classes]
     if len(photos) and not weights.any():
         raise DataError("All photos have the weight 0, so there is nothing to learn from.")
-    return photos.with_weights(weights / weights.mean() if len(photos) else weights)
+    if len(photos):
+        # first by the largest, so that no sum overflows
+        weights = weights / weights.max()
+        weights = weights / weights.mean()
+    return photos.with_weights(weights)
+
+
+def _is_missing(value: Any) -> bool:
+    """Return whether a value is None, NaN, NaT or pandas' NA."""
+    try:
+        return value is None or bool(value != value)  # noqa: PLR0124
+    except TypeError:
+        # NA is neither equal to itself nor not
+        return True
 
 
 def _one_dimensional(name: str, values: ArrayLike, n_photos: int) -> NDArray[Any]:

@@ -168,7 +168,18 @@ def train(
         raise out_of_memory(parameters["batch_size"], device) from error
     network.trunk_is_frozen = False
     network.zero_grad(set_to_none=True)
+    _refuse_diverged(net, held if len(held) else training)
     return net
+
+
+def _refuse_diverged(net: FineTuningNet, photos: PhotoSet) -> None:
+    """Raise a ModelError if what came of the last step is no number, which no loss shows."""
+    pixels, _ = next(iter(net.get_iterator(photos)))
+    if not np.isfinite(run_network(net, pixels)).all():
+        raise ModelError(
+            "The network's scores are no numbers after its last step: it learns too fast. Try a "
+            "lower lr or head_lr."
+        )
 
 
 def find_temperature(net: FineTuningNet, held: PhotoSet) -> float:

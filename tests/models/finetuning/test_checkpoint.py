@@ -14,6 +14,7 @@ import torch
 from skorch.callbacks import Callback
 
 from emotag.errors import StorageError
+from emotag.features.cache import remove_checkpoints
 from emotag.models.finetuning.callbacks import Epoch
 from emotag.models.finetuning.checkpoint import CheckpointFile
 from emotag.models.finetuning.estimator import FineTunedCNN
@@ -238,3 +239,24 @@ def test_killed_in_the_middle_of_an_epoch(quick: Quick, photos: Photos, tmp_path
     resumed = quick(dropout=0.5, checkpoint=tmp_path, progress=epochs.append)
     assert_same(resumed.fit(photos.X, photos.y), undisturbed)
     assert epochs[0].number == 4
+
+
+def test_kept_until_it_is_removed(quick: Quick, photos: Photos, tmp_path: Path) -> None:
+    first = quick(checkpoint=tmp_path, keep_checkpoint=True).fit(photos.X, photos.y)
+    assert len(checkpoints(tmp_path)) == 1
+    epochs: list[Epoch] = []
+    again = quick(checkpoint=tmp_path, keep_checkpoint=True, progress=epochs.append)
+    assert_same(again.fit(photos.X, photos.y), first)
+    assert epochs == []
+    assert again.n_iter_ == first.n_iter_
+    remove_checkpoints(str(tmp_path))
+    assert not tmp_path.exists()
+
+
+def test_a_file_instead_of_its_folder(quick: Quick, photos: Photos, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("something")
+    with pytest.raises(StorageError) as caught:
+        quick(checkpoint=tmp_path / "file").fit(photos.X, photos.y)
+    assert str(caught.value) == (
+        f"{tmp_path}/file is no folder, so no checkpoint can be kept in it."
+    )

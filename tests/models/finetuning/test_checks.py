@@ -51,8 +51,18 @@ PARAMETERS = FineTunedCNN().get_params()
         (
             "net_params",
             {"module": 1, "criterion": 2},
-            "net_params must not set criterion, module, which emotag sets itself.",
+            "net_params must not set criterion, module: that is a parameter of FineTunedCNN, or "
+            "emotag's own affair.",
         ),
+        (
+            "net_params",
+            {"batch_size": 0},
+            "net_params must not set batch_size: that is a parameter of FineTunedCNN, or emotag's "
+            "own affair.",
+        ),
+        ("net_params", {"callbacks": 3}, "callbacks of net_params must be a list, not 3."),
+        ("checkpoint", 3, "checkpoint=3 must be None or the path of a folder."),
+        ("checkpoint", "", "checkpoint='' must be None or the path of a folder."),
         ("progress", "bar", "progress='bar' must be None or a function of an Epoch."),
     ],
 )

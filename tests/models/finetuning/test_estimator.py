@@ -11,6 +11,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 import sklearn
 import torch
@@ -393,6 +394,15 @@ class TestRefusals:
             ({"y": [["love"]] * 40}, "y has 2 dimensions; it must have one."),
             ({"y": ["love"] * 39 + [None]}, "y lacks the label of photo 39."),
             ({"y": [1.0] * 39 + [float("nan")]}, "y lacks the label of photo 39."),
+            (
+                {"y": pd.Series(["love", "fear"] * 19 + ["love", pd.NA], dtype="string")},
+                "y lacks the label of photo 39.",
+            ),
+            ({"y": [0.5, 1.0] * 20}, "y holds 0.5; a continuous number is no label."),
+            (
+                {"groups": [1] * 39 + [None]},
+                "groups lacks that of photo 39; give it one of its own.",
+            ),
             ({"groups": [1]}, "X has 40 photos, but groups has 1 values."),
             ({"sample_weight": [1.0] * 3}, "X has 40 photos, but sample_weight has 3 values."),
             (
@@ -451,6 +461,19 @@ class TestRefusals:
             quick(lr=1e20, head_lr=1e20).fit(photos.X, photos.y)
         assert str(caught.value).startswith("The loss became ")
         assert str(caught.value).endswith("the network learns too fast. Try a lower lr or head_lr.")
+
+    def test_a_last_step_that_is_too_long(self, quick: Quick, photos: Photos) -> None:
+        model = quick(lr=0, head_lr=1e38, max_epochs=1, batch_size=8, validation_fraction=None)
+        with pytest.raises(ModelError) as caught:
+            model.fit(photos.X, photos.y)
+        assert str(caught.value).startswith("The network's scores are no numbers after its last ")
+
+    def test_weights_that_sum_to_more_than_a_number_holds(
+        self, quick: Quick, photos: Photos
+    ) -> None:
+        large = quick().fit(photos.X, photos.y, sample_weight=np.full(40, 1e308))
+        usual = quick().fit(photos.X, photos.y)
+        np.testing.assert_allclose(large.predict_proba(photos.X), usual.predict_proba(photos.X))
 
     def test_arguments_that_skorch_does_not_know(self, quick: Quick, photos: Photos) -> None:
         with pytest.raises(ModelError, match=r"^net_params=\{'speed': 3\}: "):
