@@ -210,6 +210,11 @@ def open_database(path: str, schema: str, version: int) -> sqlite3.Connection:
         _prepare(connection, schema, version)
     except sqlite3.Error as error:
         connection.close()
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise StorageError(
+                f"The disk is full, so {path} cannot be used. Make room, or name another place "
+                "by EMOTAG_CACHE."
+            ) from error
         raise StorageError(
             f"{path} cannot be used: {error}. If it is damaged, delete it; "
             "EMOTAG_CACHE names another place."

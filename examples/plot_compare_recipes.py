@@ -206,6 +206,7 @@ def main() -> None:
     parser.add_argument("--places", help="a network of scenes: FILE.onnx, FILE.onnx.json beside it")
     parser.add_argument("--tuned-photos", type=int, default=1200, help="for a fine-tuned network")
     parser.add_argument("--epochs", type=int, default=4, help="of fine-tuning, at most")
+    parser.add_argument("--only", default="", metavar="TEXT", help="those named like it")
     parser.add_argument("--figure", help="an image to draw")
     options = parser.parse_args()
 
@@ -216,7 +217,9 @@ def main() -> None:
     lonely = tuple(
         name for name in FIVE.names if len(np.unique(train.sources[train.labels == name])) < 2
     )
-    found = recipes(options)
+    found = [recipe for recipe in recipes(options) if options.only in recipe.name]
+    if not found:
+        sys.exit(f"--only {options.only}: no recipe has that in its name")
     for recipe in found:
         failures = prepare_photos(recipe.make(), train.paths.tolist())
         if failures:

@@ -157,6 +157,9 @@ def clear_cache() -> None:
     StorageError
         It cannot be removed.
     """
+    folder = cache_folder()
+    if os.path.lexists(folder) and not os.path.isdir(folder):
+        raise StorageError(f"{folder} is no folder, so it is no cache; EMOTAG_CACHE names one.")
     for kind in (FeatureCache, PixelCache):
         try:
             with kind() as store:

@@ -219,6 +219,12 @@ class BlobStore:
         try:
             yield
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise StorageError(
+                    f"The disk is full: the {self.name} {self.path} cannot be written. Make room, "
+                    "set a smaller EMOTAG_CACHE_LIMIT or EMOTAG_PIXEL_LIMIT, or type emotag cache "
+                    "clear; EMOTAG_CACHE names another folder."
+                ) from error
             raise StorageError(
                 f"The {self.name} {self.path} cannot be used: {error}. EMOTAG_CACHE names another "
                 "folder for it; emotag cache clear empties it."

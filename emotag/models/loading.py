@@ -13,6 +13,7 @@ from emotag.bundle.folder import Bundle, open_bundle
 from emotag.errors import BundleError, EmotagError, ModelError
 from emotag.features.ratings import CONCEPTS
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, load_estimator
+from emotag.models.finetuning.checks import SETTINGS, check_parameters
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.heads import make_head
 from emotag.models.network import HEADS, PixelNetwork
@@ -135,6 +136,12 @@ def _tuned(bundle: Bundle) -> FineTunedCNN:
         if not isinstance(name, str) or name.startswith("onnx:"):
             raise ModelError(f"{name!r} is no backbone that can be fine-tuned")
         parameters = {name: description[name] for name in ("backbone", "layer", "dropout")}
+        # models that were saved earlier have none
+        settings = description.get("settings", {})
+        if not isinstance(settings, dict) or not set(settings) <= SETTINGS:
+            raise ModelError("its settings are none that this emotag knows")
+        parameters = settings | parameters
+        check_parameters(FineTunedCNN(**parameters).get_params(deep=False))
         temperature = float(description["temperature"])
         if not 0 < temperature < float("inf"):
             raise ModelError(f"its temperature is {temperature}")

@@ -13,6 +13,7 @@ from emotag.emotions import LabelSet
 from emotag.errors import ModelError
 from emotag.features.ratings import CONCEPTS
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, dump_estimator
+from emotag.models.finetuning.checks import plain_settings
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.heads import to_torch
 from emotag.models.network import PixelNetwork, reorder_head
@@ -131,6 +132,7 @@ def _tuned(model: FineTunedCNN, label_set: LabelSet) -> Parts:
                 "dropout": float(model.dropout),
                 "temperature": float(model.temperature_),
                 "classes": classes,
+                "settings": plain_settings(model),
             }
         },
         calibrated=model.temperature_ != 1.0,

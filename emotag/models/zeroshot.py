@@ -109,6 +109,8 @@ class ZeroShotCLIP(ClassifierMixin, BaseEstimator):
         WeightsError
             The weights cannot be had.
         """
+        if isinstance(self.labels, str):
+            raise LabelError(f"labels={self.labels!r} must be a list of labels.")
         names = sorted(map(str, FIVE.names if self.labels is None else self.labels))
         if len(set(names)) < 2 or len(set(names)) < len(names):
             raise LabelError(f"labels={names}: at least two are needed, each once.")

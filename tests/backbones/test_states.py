@@ -41,6 +41,7 @@ def test_no_state_dict(tmp_path: Path, content: Any) -> None:
     assert str(caught.value) == f"{path} holds no state dict: tensors by name."
 
 
+@pytest.mark.filterwarnings("ignore:Validating sparse")
 @pytest.mark.parametrize(
     ("tensor", "message"),
     [

@@ -88,3 +88,13 @@ def test_a_folder_that_is_not_utf8_is_shown(emotag, tmp_path, monkeypatch):
     assert outcome.code == 0
     assert outcome.out.startswith(f"folder    {tmp_path}/caf%E9\n")
     assert emotag("cache", "clear").out == f"The cache in {tmp_path}/caf%E9 is empty.\n"
+
+
+@pytest.mark.parametrize("command", [("cache",), ("cache", "clear")])
+def test_a_file_is_no_cache(emotag, tmp_path, monkeypatch, command):
+    (tmp_path / "file").write_text("something of one's own")
+    monkeypatch.setenv("EMOTAG_CACHE", str(tmp_path / "file"))
+    outcome = emotag(*command)
+    assert outcome.code == 1
+    assert outcome.err.startswith(f"emotag: {tmp_path}/file")
+    assert (tmp_path / "file").read_text() == "something of one's own"

@@ -280,9 +280,9 @@ class TestBadPlaces:
             with pytest.raises(StorageError) as caught:
                 opened.put({key: vector(2, 1280) for key in keys(1000)})
             assert str(caught.value) == (
-                f"The feature cache {small_disk}/features.sqlite cannot be used: "
-                "database or disk is full. EMOTAG_CACHE names another folder for it; "
-                "emotag cache clear empties it."
+                f"The disk is full: the feature cache {small_disk}/features.sqlite cannot be "
+                "written. Make room, set a smaller EMOTAG_CACHE_LIMIT or EMOTAG_PIXEL_LIMIT, or "
+                "type emotag cache clear; EMOTAG_CACHE names another folder."
             )
             # all or nothing, and what was there before is still there
             assert opened.count() == 1

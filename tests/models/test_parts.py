@@ -59,6 +59,8 @@ def test_a_tuned_network_tags_as_it_predicts(
 def test_a_tuned_network_read_back(tuned: FineTunedCNN, saved: Path, photos: Photos) -> None:
     loaded = load_model(saved)
     assert isinstance(loaded, FineTunedCNN)
+    given, found = tuned.get_params(), loaded.get_params()
+    assert {name for name in given if given[name] != found[name]} <= {"layer", "device"}
     np.testing.assert_array_equal(
         loaded.predict_proba(photos.X[:5]), tuned.predict_proba(photos.X[:5])
     )
@@ -76,6 +78,8 @@ def test_a_tuned_network_read_back(tuned: FineTunedCNN, saved: Path, photos: Pho
         ("backbone", "onnx:/etc/passwd", "'onnx:/etc/passwd' is no backbone that can be"),
         ("backbone", "lite0", "The weights do not fit the backbone 'lite0' and 4 labels"),
         ("backbone", 3, "3 is no backbone that can be fine-tuned"),
+        ("settings", {"device": "cuda"}, "its settings are none that this emotag knows"),
+        ("settings", {"lr": -1}, "lr=-1 must be a number from 0 on"),
         ("layer", "fc9", "The backbone 'tiny' has no layer 'fc9'"),
         ("temperature", 0, "its temperature is 0.0"),
         ("temperature", "hot", "could not convert string to float"),

@@ -74,6 +74,7 @@ def test_two_labels(weights: str, sample_photos: list[str]) -> None:
 @pytest.mark.parametrize(
     ("labels", "prompts", "error", "message"),
     [
+        ("fear", None, LabelError, "labels='fear' must be a list of labels."),
         (["fear"], None, LabelError, "labels=['fear']: at least two are needed, each once."),
         (
             ["fear", "fear", "love"],

@@ -23,6 +23,7 @@ __all__ = ["CheckpointFile", "Resume", "training_fingerprint"]
 
 # Raised when the content changes, so that old files are not found.
 _VERSION = 1
+_PARTS = {"seed", "network", "optimizer", "scheduler", "best", "history"}
 
 
 def training_fingerprint(
@@ -91,6 +92,8 @@ class CheckpointFile:
             raise StorageError(
                 f"The checkpoint {self.path} cannot be read; delete it to begin anew."
             ) from error
+        if not isinstance(found, dict) or not set(found) >= _PARTS:
+            raise StorageError(f"{self.path} is no checkpoint of emotag; delete it to begin anew.")
         return found
 
     def write(self, state: dict[str, Any]) -> None:

@@ -7,10 +7,18 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
 
 from emotag.errors import ModelError, did_you_mean
 
-__all__ = ["SCHEDULES", "check_class_weight", "check_parameters", "draw_seed"]
+__all__ = [
+    "SCHEDULES",
+    "SETTINGS",
+    "check_class_weight",
+    "check_parameters",
+    "draw_seed",
+    "plain_settings",
+]
 
 SCHEDULES = ("cosine", "plateau", None)
 
@@ -27,6 +35,16 @@ _NUMBERS: dict[str, tuple[float, float | None, bool]] = {
 }
 _WHOLE_NUMBERS = {"max_epochs": 1, "batch_size": 1, "frozen_epochs": 0}
 _BOOLEANS = ("mirror", "crop", "compile", "keep_checkpoint")
+SETTINGS = frozenset(
+    {
+        *_NUMBERS,
+        *_WHOLE_NUMBERS,
+        *("class_weight", "compile", "crop", "mirror", "mixed_precision", "patience"),
+        *("random_state", "schedule", "validation_fraction"),
+    }
+)
+"""What a saved model keeps of how it was trained."""
+
 _SET_ELSEWHERE = {
     *("batch_size", "device", "lr", "max_epochs"),
     *("criterion", "module", "train_split"),
@@ -63,6 +81,27 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
             f"validation_fraction={fraction!r} must be None or a number above 0 and below 1."
         )
     _check_rest(parameters)
+
+
+def plain_settings(model: BaseEstimator) -> dict[str, Any]:
+    """Return the parameters of a `FineTunedCNN` that say how it is trained, as plain values.
+
+    Parameters
+    ----------
+    model : FineTunedCNN
+        Whose parameters are sound.
+
+    Returns
+    -------
+    dict
+        Of numbers, text and None, for JSON; what is neither is left out.
+    """
+    found: dict[str, Any] = {}
+    for name, value in model.get_params(deep=False).items():
+        plain = value.item() if isinstance(value, np.generic) else value
+        if name in SETTINGS and isinstance(plain, bool | int | float | str | None):
+            found[name] = plain
+    return found
 
 
 def check_class_weight(class_weight: Any, classes: Iterable[Any]) -> None:

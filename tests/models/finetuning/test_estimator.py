@@ -463,7 +463,7 @@ class TestRefusals:
         assert str(caught.value).endswith("the network learns too fast. Try a lower lr or head_lr.")
 
     def test_a_last_step_that_is_too_long(self, quick: Quick, photos: Photos) -> None:
-        model = quick(lr=0, head_lr=1e38, max_epochs=1, batch_size=8, validation_fraction=None)
+        model = quick(lr=0, head_lr=1e36, max_epochs=1, batch_size=32, validation_fraction=None)
         with pytest.raises(ModelError) as caught:
             model.fit(photos.X, photos.y)
         assert str(caught.value).startswith("The network's scores are no numbers after its last ")
