@@ -43,12 +43,9 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    labels : sequence of str, default=CONCEPT_LABELS
+    labels : sequence, default=CONCEPT_LABELS
         What the last columns stand for. A class that is not among them has
         a prior of nothing.
-    classes : sequence of str, optional
-        The names of the classes, in order, where ``y`` holds their numbers;
-        `CalibratedFusion` says them.
     weight : float, default=1.0
         Of the prior.
     C : float, default=1e-3
@@ -96,16 +93,14 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        labels: Sequence[str] = CONCEPT_LABELS,
+        labels: Sequence[Any] = CONCEPT_LABELS,
         *,
-        classes: Sequence[str] | None = None,
         weight: float = 1.0,
         C: float = 1e-3,
         class_weight: dict[Any, float] | str | None = None,
         max_iter: int = 500,
     ) -> None:
         self.labels = labels
-        self.classes = classes
         self.weight = weight
         self.C = C
         self.class_weight = class_weight
@@ -222,15 +217,11 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
     def _find_columns(self) -> NDArray[np.intp]:
         """Return the column of each class's prior; -1 where there is none."""
         names, given = list(self.labels), self.classes_.tolist()
-        if self.classes is not None:
-            if not set(given) <= set(range(len(self.classes))):
-                raise ModelError(f"classes={self.classes!r} does not name the classes {given}.")
-            given = [self.classes[number] for number in given]
         columns = np.array([names.index(name) if name in names else -1 for name in given])
         if names and (columns < 0).all():
             raise DataError(
                 f"None of the classes {', '.join(map(str, given))} has a prior, which there is of "
-                f"{', '.join(names)}. Use a model without one, or rename the classes."
+                f"{', '.join(map(str, names))}. Use a model without one, or rename the classes."
             )
         return columns
 
@@ -248,12 +239,26 @@ class PriorFusion(ClassifierMixin, BaseEstimator):
 
 
 class CalibratedFusion(CalibratedClassifierCV):
-    """scikit-learn's calibration of a `PriorFusion`, which is told the names of the classes.
+    """scikit-learn's calibration of a `PriorFusion`, whose prior follows the classes.
 
     For a temperature, `sklearn.calibration.CalibratedClassifierCV` replaces
     labels that are text by their numbers before it fits the estimator. A
-    prior goes by the name of a label, so it would be lost. Parameters and
-    attributes are those of that class.
+    prior goes by the name of a label, so it would be lost; here its labels
+    are numbered alike.
+
+    Parameters
+    ----------
+    estimator : PriorFusion
+        What is calibrated.
+    method, cv, n_jobs, ensemble : object
+        As in `sklearn.calibration.CalibratedClassifierCV`.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The labels, sorted.
+    calibrated_classifiers_ : list
+        The fitted estimators with their calibrations.
 
     Examples
     --------
@@ -298,7 +303,9 @@ class CalibratedFusion(CalibratedClassifierCV):
             raise ModelError(f"CalibratedFusion calibrates a PriorFusion, not {usual!r}.")
         names = np.unique(np.asarray(y))
         if self.method == "temperature" and names.dtype.kind in "OU":
-            self.estimator = clone(usual).set_params(classes=names.tolist())
+            numbers = {name: number for number, name in enumerate(names.tolist())}
+            labels = [numbers.get(label, label) for label in usual.labels]
+            self.estimator = clone(usual).set_params(labels=labels)
         try:
             super().fit(X, y, sample_weight, **fit_params)
         finally:

@@ -118,6 +118,10 @@ class SentimentClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     The other way is `fold_sentiment`: learn emotions, and fold what is
     predicted. The paper leaves open which of the two it took.
 
+    `score` takes emotions or sentiments. Scikit-learn's other scorers compare
+    `y` with what is predicted as it stands, so fold it first, by
+    `emotag.models.sentiment.fold_labels`.
+
     Parameters
     ----------
     estimator : estimator

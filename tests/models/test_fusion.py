@@ -109,7 +109,7 @@ def test_a_calibration_leaves_the_prior_in_place(names: Any) -> None:
     expected = softmax(inside.calibrators[0].beta_ * logits, axis=1)
     np.testing.assert_allclose(calibrated.predict_proba(BOTH), expected, atol=1e-6)
     assert calibrated.estimator is fusion
-    assert fusion.classes is None
+    assert fusion.labels == ("love", "fear")
 
 
 def test_a_calibration_of_something_else() -> None:
@@ -124,5 +124,3 @@ def test_classes_of_which_there_is_no_prior() -> None:
         "None of the classes 0, 1, 2 has a prior, which there is of love, fear. Use a model "
         "without one, or rename the classes."
     )
-    with pytest.raises(ModelError, match=r"classes=\['fear'\] does not name the classes"):
-        PriorFusion(labels=("love", "fear"), classes=["fear"]).fit(BOTH, Y)
