@@ -40,6 +40,20 @@ def tag(
         bool,
         typer.Option("--explain", help="Say what in each photo stands for its emotion."),
     ] = False,
+    min_confidence: Annotated[
+        float,
+        typer.Option(
+            "--min-confidence",
+            min=0,
+            max=1,
+            metavar="P",
+            help="Leave a photo uncertain whose best label is less probable than this.",
+        ),
+    ] = 0.0,
+    top: Annotated[
+        int,
+        typer.Option("--top", min=0, metavar="K", help="Name the K most probable labels, too."),
+    ] = 0,
     jobs: Annotated[
         int | None,
         typer.Option("--jobs", "-j", min=1, metavar="N", help="Threads.", show_default="all cores"),
@@ -53,7 +67,8 @@ def tag(
 ) -> None:
     """Tag photos with the emotion they depict and its sentiment.
 
-    Every photo ends as one row: tagged, skipped or failed, with the reason. No photo is changed.
+    Every photo ends as one row: tagged, uncertain, skipped or failed, with the reason. No photo
+    is changed.
 
     Example: emotag tag ./photos -o tags.csv
 
@@ -82,10 +97,13 @@ def tag(
         jobs=jobs,
         max_pixels=max_pixels,
         explainer=explainer,
+        min_confidence=min_confidence,
+        top=top,
     )
+    extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
     labels = bundle.config.label_set
     with closing(rows):
-        summary = write_rows(rows, len(found.photos), labels, output, quiet=quiet, explain=explain)
+        summary = write_rows(rows, len(found.photos), labels, output, quiet=quiet, extra=extra)
     if not quiet:
         print_summary(summary, found, output, time.monotonic() - started)
     if summary.statuses["failed"] or found.unlisted:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
@@ -66,7 +66,7 @@ def write_rows(
     output: str | None,
     *,
     quiet: bool,
-    explain: bool = False,
+    extra: Sequence[str] = (),
 ) -> Summary:
     """Write rows as they come, and show how far they are.
 
@@ -82,8 +82,8 @@ def write_rows(
         A file, ``-``, or None for stdout: lines for a person, CSV for a pipe.
     quiet : bool
         No progress.
-    explain : bool, default=False
-        Whether there is a column ``because``.
+    extra : sequence of str, default=()
+        Columns that were asked for, such as ``because``.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def write_rows(
     # a bar would come between rows that go to the same terminal
     no_bar = quiet or (output == STDOUT and person_reads_results())
     with (
-        _open_sink(labels, output, explain=explain) as sink,
+        _open_sink(labels, output, extra) as sink,
         progress_bar("Tagging", total, quiet=no_bar) as advance,
     ):
         try:
@@ -137,20 +137,20 @@ class _Lines:
 
 @contextmanager
 def _open_sink(
-    labels: LabelSet, output: str | None, *, explain: bool
+    labels: LabelSet, output: str | None, extra: Sequence[str]
 ) -> Iterator[RowWriter | _Lines]:
     if output is None and person_reads_results():
         yield _Lines(labels)
     elif output is None or output == STDOUT:
         with (
             _open_stdout() as file,
-            open_writer(file, labels, CsvWriter, explain=explain) as writer,
+            open_writer(file, labels, CsvWriter, extra) as writer,
         ):
             yield writer
     else:
         with (
             replace_file(output) as file,
-            open_writer(file, labels, choose_writer(output), explain=explain) as writer,
+            open_writer(file, labels, choose_writer(output), extra) as writer,
         ):
             yield writer
 
@@ -176,6 +176,7 @@ def _person_line(row: Row, width: int) -> Text:
         f"  {confidence:4}  ",
         (f"{row.sentiment or '-':8}", _STYLES.get(row.sentiment, "")),
         f"  {safe(row.path)}",
+        (f"  {safe(row.top)}" if row.top else "", "cyan"),
         (f"  because {safe(row.because)}" if row.because else "", "cyan"),
         (f"  ({safe(row.reason)})" if row.reason else "", "dim"),
     )
@@ -201,7 +202,7 @@ def _stopped(done: int, total: int, output: str | None) -> str:
 def _print_counts(summary: Summary, found: Findings, seconds: float) -> None:
     statuses = ", ".join(
         f"{summary.statuses[status]} {status}"
-        for status in ("tagged", "skipped", "failed")
+        for status in ("tagged", "uncertain", "skipped", "failed")
         if summary.statuses[status] or status == "tagged"
     )
     speed = rate(summary.total / max(seconds, 1e-9))

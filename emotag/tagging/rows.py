@@ -1,5 +1,6 @@
 """What is said of one photo, and the columns in which it is said."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote_from_bytes
@@ -8,7 +9,7 @@ from emotag.emotions import LabelSet
 
 __all__ = ["Row", "Status", "column_names", "path_text", "to_record"]
 
-Status = Literal["tagged", "skipped", "failed"]
+Status = Literal["tagged", "uncertain", "skipped", "failed"]
 
 DECIMALS = 4
 
@@ -21,14 +22,14 @@ class Row:
     ----------
     path : str
         As typed, joined.
-    status : {'tagged', 'skipped', 'failed'}
+    status : {'tagged', 'uncertain', 'skipped', 'failed'}
         What became of it.
     reason : str
         Why it was skipped or failed; of a tagged photo, what is odd about its file.
     emotion : str
-        The most probable label, or empty.
+        The most probable label, or empty; of an uncertain photo it is empty.
     confidence : float or None
-        Its calibrated probability.
+        The calibrated probability of the most probable label.
     sentiment : str
         ``'positive'``, ``'negative'``, or empty where it is not known.
     p_positive : float or None
@@ -37,6 +38,8 @@ class Row:
         Of every label, in the order of the model's label set; empty if not tagged.
     model : str
         The model's name.
+    top : str or None
+        The most probable labels with their probabilities; None unless asked for.
     because : str or None
         What in the photo stands for the emotion; None unless it was asked for.
     """
@@ -50,11 +53,12 @@ class Row:
     p_positive: float | None = None
     probabilities: tuple[float, ...] = ()
     model: str = ""
+    top: str | None = None
     because: str | None = None
 
 
-def column_names(labels: LabelSet, *, explain: bool = False) -> list[str]:
-    """Return the columns of every output, in order; with `explain`, ``because`` is the last.
+def column_names(labels: LabelSet, extra: Sequence[str] = ()) -> list[str]:
+    """Return the columns of every output, in order; those that were asked for come last.
 
     A label that is itself called ``positive`` shares its column with the sentiment.
 
@@ -65,16 +69,16 @@ def column_names(labels: LabelSet, *, explain: bool = False) -> list[str]:
     ['p_fear', 'p_sadness', 'model']
     """
     fixed = ["path", "status", "reason", "emotion", "confidence", "sentiment", "p_positive"]
-    last = ["model", "because"] if explain else ["model"]
-    return list(dict.fromkeys([*fixed, *(f"p_{name}" for name in labels.names), *last]))
+    numbers = [f"p_{name}" for name in labels.names]
+    return list(dict.fromkeys([*fixed, *numbers, "model", *extra]))
 
 
-def to_record(row: Row, labels: LabelSet, *, explain: bool = False) -> dict[str, Any]:
+def to_record(row: Row, labels: LabelSet, extra: Sequence[str] = ()) -> dict[str, Any]:
     """Return a row by column, numbers rounded, None where there is nothing to say."""
     probabilities = row.probabilities or (None,) * len(labels)
-    record: dict[str, Any] = dict.fromkeys(column_names(labels, explain=explain))
-    if explain:
-        record["because"] = row.because or None
+    record: dict[str, Any] = dict.fromkeys(column_names(labels, extra))
+    for name in extra:
+        record[name] = getattr(row, name) or None
     for name, probability in zip(labels.names, probabilities, strict=True):
         record[f"p_{name}"] = _rounded(probability)
     if row.p_positive is not None:

@@ -1,7 +1,8 @@
 """The engine loop: photos in, one row for each out, in order."""
 
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
@@ -45,6 +46,8 @@ def tag_photos(
     exclude: Sequence[str] = (),
     max_pixels: int = MAX_PIXELS,
     explain: bool = False,
+    min_confidence: float = 0.0,
+    top: int = 0,
 ) -> list[Row]:
     """Tag photos with the emotion they depict and its sentiment.
 
@@ -63,6 +66,10 @@ def tag_photos(
         Photos of more pixels are skipped.
     explain : bool, default=False
         Whether each row says what in the photo stands for its emotion.
+    min_confidence : float, default=0.0
+        Photos whose most probable label has less are ``'uncertain'``.
+    top : int, default=0
+        How many of the most probable labels each row names beside its own.
 
     Returns
     -------
@@ -92,7 +99,14 @@ def tag_photos(
     n_seen = len(explainer.ratings.names) if explainer else 0
     engine = open_engine(bundle, n_photos=len(photos), n_seen=n_seen)
     rows = tag_found(
-        photos, engine, bundle.config, jobs=jobs, max_pixels=max_pixels, explainer=explainer
+        photos,
+        engine,
+        bundle.config,
+        jobs=jobs,
+        max_pixels=max_pixels,
+        explainer=explainer,
+        min_confidence=min_confidence,
+        top=top,
     )
     return list(rows)
 
@@ -133,6 +147,8 @@ def tag_found(
     jobs: int | None = None,
     max_pixels: int = MAX_PIXELS,
     explainer: Explainer | None = None,
+    min_confidence: float = 0.0,
+    top: int = 0,
 ) -> Generator[Row]:
     """Yield one row for each photo, in order.
 
@@ -150,10 +166,13 @@ def tag_found(
         Photos of more pixels are skipped.
     explainer : Explainer, optional
         Says why; the engine must then say what is seen.
+    min_confidence : float, default=0.0
+        Photos whose most probable label has less are ``'uncertain'``.
+    top : int, default=0
+        How many of the most probable labels each row names beside its own.
     """
-    tag = partial(
-        _tag_chunk, engine=engine, config=config, max_pixels=max_pixels, explainer=explainer
-    )
+    say = partial(_say, config=config, explainer=explainer, min_confidence=min_confidence, top=top)
+    tag = partial(_tag_chunk, engine=engine, config=config, max_pixels=max_pixels, say=say)
     for rows in map_chunks(tag, photos, size=CHUNK, jobs=jobs):
         yield from rows
 
@@ -163,13 +182,13 @@ def _tag_chunk(
     engine: Engine,
     config: BundleConfig,
     max_pixels: int,
-    explainer: Explainer | None,
+    say: Callable[[str, DecodedPhoto, _Scores], Row],
 ) -> list[Row]:
     decoded = [_decode(path, config, max_pixels) for path in photos]
     sound = [photo.pixels for photo in decoded if isinstance(photo, DecodedPhoto)]
     scores = _score_rows(engine(np.stack(sound))) if sound else iter(())
     return [
-        _tagged(path, photo, next(scores), config, explainer)
+        say(path, photo, next(scores))
         if isinstance(photo, DecodedPhoto)
         else _refused(photo, config)
         for path, photo in zip(photos, decoded, strict=True)
@@ -190,28 +209,38 @@ def _score_rows(scores: Probabilities) -> Iterator[_Scores]:
     return zip(scores.emotion.tolist(), positive, seen, strict=True)
 
 
-def _tagged(
+def _say(
     path: str,
     photo: DecodedPhoto,
     scores: _Scores,
     config: BundleConfig,
     explainer: Explainer | None,
+    min_confidence: float,
+    top: int,
 ) -> Row:
+    """Return the row of a photo: tagged, or uncertain."""
     emotion, positive, seen = scores
-    best = max(range(len(emotion)), key=emotion.__getitem__)
-    sentiment = "" if positive is None else ("positive" if positive >= 0.5 else "negative")
-    name = config.label_set.names[best]
-    return Row(
+    names = config.label_set.names
+    order = sorted(range(len(emotion)), key=emotion.__getitem__, reverse=True)
+    best = order[0]
+    row = Row(
         path=path,
-        status="tagged",
+        status="uncertain",
         reason=photo.note,
-        emotion=name,
         confidence=emotion[best],
-        sentiment=sentiment,
         p_positive=positive,
         probabilities=tuple(emotion),
         model=config.name,
-        because=None if explainer is None or seen is None else explainer.explain(name, seen),
+        top="; ".join(f"{names[index]} {emotion[index]:.2f}" for index in order[:top]) or None,
+    )
+    if emotion[best] < min_confidence:
+        return row
+    return replace(
+        row,
+        status="tagged",
+        emotion=names[best],
+        sentiment="" if positive is None else ("positive" if positive >= 0.5 else "negative"),
+        because=explainer.explain(names[best], seen) if explainer and seen is not None else None,
     )
 
 

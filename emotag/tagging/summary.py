@@ -19,7 +19,7 @@ class Summary:
     Attributes
     ----------
     statuses : Counter
-        How many photos were tagged, skipped and failed.
+        How many photos were tagged, uncertain, skipped and failed.
     emotions, sentiments : Counter
         How many photos have each.
     surest, least_sure : list of Row
@@ -38,6 +38,8 @@ class Summary:
     def add(self, row: Row) -> None:
         """Take one row into account."""
         self.statuses[row.status] += 1
+        if row.status == "uncertain":
+            return
         if row.status != "tagged":
             if len(self.refusals) < _KEPT_REFUSALS:
                 self.refusals.append(row)

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, Protocol
 
@@ -20,7 +20,7 @@ _PARQUET_ROWS = 16_384
 class RowWriter(Protocol):
     """Writes rows to a file that someone else opened and will close."""
 
-    def __init__(self, file: IO[bytes], labels: LabelSet, *, explain: bool = False) -> None: ...
+    def __init__(self, file: IO[bytes], labels: LabelSet, extra: Sequence[str] = ()) -> None: ...
 
     def write(self, row: Row) -> None:
         """Write one row."""
@@ -34,15 +34,15 @@ class RowWriter(Protocol):
 class CsvWriter:
     """RFC 4180 with a header, in UTF-8; numbers with four decimals, nothing for None."""
 
-    def __init__(self, file: IO[bytes], labels: LabelSet, *, explain: bool = False) -> None:
+    def __init__(self, file: IO[bytes], labels: LabelSet, extra: Sequence[str] = ()) -> None:
         self._labels = labels
-        self._explain = explain
+        self._extra = extra
         self._csv = csv.writer(_UnixLines(file), lineterminator=_UnixLines.GIVEN)
-        self._csv.writerow(column_names(labels, explain=explain))
+        self._csv.writerow(column_names(labels, extra))
 
     def write(self, row: Row) -> None:
         """Write one row."""
-        record = to_record(row, self._labels, explain=self._explain)
+        record = to_record(row, self._labels, self._extra)
         self._csv.writerow(
             f"{value:.{DECIMALS}f}" if isinstance(value, float) else value
             for value in record.values()
@@ -70,14 +70,14 @@ class _UnixLines:
 class JsonLinesWriter:
     """One JSON object a line, in UTF-8, keys as the columns, null for None."""
 
-    def __init__(self, file: IO[bytes], labels: LabelSet, *, explain: bool = False) -> None:
+    def __init__(self, file: IO[bytes], labels: LabelSet, extra: Sequence[str] = ()) -> None:
         self._labels = labels
-        self._explain = explain
+        self._extra = extra
         self._file = file
 
     def write(self, row: Row) -> None:
         """Write one row."""
-        line = json.dumps(to_record(row, self._labels, explain=self._explain), ensure_ascii=False)
+        line = json.dumps(to_record(row, self._labels, self._extra), ensure_ascii=False)
         self._file.write(line.encode() + b"\n")
 
     def finish(self) -> None:
@@ -87,24 +87,24 @@ class JsonLinesWriter:
 class ParquetWriter:
     """Parquet of text and 32-bit floats, in row groups of 16,384."""
 
-    def __init__(self, file: IO[bytes], labels: LabelSet, *, explain: bool = False) -> None:
+    def __init__(self, file: IO[bytes], labels: LabelSet, extra: Sequence[str] = ()) -> None:
         # imported here: it takes a seventh of a second
         import pyarrow
         from pyarrow import parquet
 
         self._labels = labels
-        self._explain = explain
+        self._extra = extra
         self._pyarrow = pyarrow
         self._schema = pyarrow.schema(
             (name, pyarrow.float32() if _is_number(name) else pyarrow.string())
-            for name in column_names(labels, explain=explain)
+            for name in column_names(labels, extra)
         )
         self._records: list[dict[str, Any]] = []
         self._parquet = parquet.ParquetWriter(file, self._schema)
 
     def write(self, row: Row) -> None:
         """Write one row, or keep it until its row group is full."""
-        self._records.append(to_record(row, self._labels, explain=self._explain))
+        self._records.append(to_record(row, self._labels, self._extra))
         if len(self._records) == _PARQUET_ROWS:
             self._flush()
 
@@ -149,11 +149,10 @@ def open_writer(
     file: IO[bytes],
     labels: LabelSet,
     kind: type[RowWriter] = CsvWriter,
-    *,
-    explain: bool = False,
+    extra: Sequence[str] = (),
 ) -> Iterator[RowWriter]:
     """Yield a writer of rows to an open file, and finish it whatever happens."""
-    writer = kind(file, labels, explain=explain)
+    writer = kind(file, labels, extra)
     try:
         yield writer
     finally:

@@ -610,3 +610,35 @@ class TestFullDisk:
 def test_the_limit_on_pixels_is_that_of_the_library():
     # written out in the command, which must not load the decoder to show its help
     assert inspect.signature(tag).parameters["max_pixels"].default == MAX_PIXELS
+
+
+class TestSureOrNot:
+    def test_in_every_output(self, emotag, inside):
+        draw_photo(inside / "one.jpg", 1)
+        for name in ("tags.csv", "tags.jsonl", "tags.parquet"):
+            outcome = emotag(
+                "tag", "one.jpg", "-m", "small", "--min-confidence", "1", "--top", "2", "-o", name
+            )
+            assert outcome.code == 0
+            assert "1 photo in" in outcome.err
+            assert "0 tagged, 1 uncertain." in outcome.err
+        frame = pandas.read_csv("tags.csv")
+        assert list(frame.columns) == [*HEADER.split(","), "top"]
+        (row,) = frame.to_dict("records")
+        assert row["status"] == "uncertain"
+        assert pandas.isna(row["emotion"])
+        assert pandas.isna(row["sentiment"])
+        assert 0 < row["confidence"] < 1
+        first, second = row["top"].split("; ")
+        assert float(first.split()[1]) >= float(second.split()[1])
+        (line,) = map(json.loads, Path("tags.jsonl").read_text().splitlines())
+        assert (line["status"], line["emotion"], line["top"]) == ("uncertain", None, row["top"])
+        (record,) = parquet.read_table("tags.parquet").to_pylist()
+        assert (record["emotion"], record["top"]) == (None, row["top"])
+
+    @pytest.mark.parametrize("value", ["-0.1", "1.5", "nan", "much"])
+    def test_what_is_no_probability(self, emotag, inside, value):
+        draw_photo(inside / "one.jpg", 1)
+        outcome = emotag("tag", "one.jpg", "-m", "small", "--min-confidence", value)
+        assert outcome.code == 2
+        assert "--min-confidence" in outcome.err

@@ -1,5 +1,6 @@
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -208,3 +209,29 @@ def test_few_photos_get_all_cores_and_many_one_a_thread(bundle):
     few = open_engine(opened, n_photos=1)(pixels)
     many = open_engine(opened, n_photos=CHUNK + 1)(pixels)
     np.testing.assert_allclose(few.emotion, many.emotion, atol=1e-6)
+
+
+def test_an_uncertain_photo_has_probabilities_but_no_emotion(mixed, bundle):
+    sure = tag_photos(mixed, bundle)
+    bar = sorted(row.confidence for row in sure if row.status == "tagged")[10]
+    rows = tag_photos(mixed, bundle, min_confidence=bar)
+    for row, plain in zip(rows, sure, strict=True):
+        if plain.status != "tagged" or plain.confidence >= bar:
+            assert row == plain
+            continue
+        assert row == replace(plain, status="uncertain", emotion="", sentiment="", because=None)
+    assert sum(row.status == "uncertain" for row in rows) == 10
+
+
+@pytest.mark.parametrize("top", [1, 2, 5, 9])
+def test_the_most_probable_labels_come_first(mixed, bundle, top):
+    names = open_bundle(bundle).config.label_set.names
+    for row in tag_photos(mixed, bundle, top=top, min_confidence=1.0):
+        if row.status != "uncertain":
+            assert row.top is None
+            continue
+        said = [part.rpartition(" ") for part in row.top.split("; ")]
+        assert len(said) == min(top, len(names))
+        expected = sorted(zip(row.probabilities, names, strict=True), reverse=True)[:top]
+        assert [name for name, _, _ in said] == [name for _, name in expected]
+        assert [text for _, _, text in said] == [f"{value:.2f}" for value, _ in expected]
