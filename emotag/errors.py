@@ -12,6 +12,7 @@
     ├── ModelError (ValueError)         an unknown recipe, backbone or option of one
     ├── BundleError (ValueError)        a saved model that is refused
     ├── WeightsError (OSError)          pretrained weights that are missing or altered
+    ├── SidecarError (ValueError)       an XMP sidecar that is left alone
     ├── StorageError (OSError)          something cannot be written or locked
     └── MissingExtraError (ImportError) a part of emotag that is not installed
 
@@ -30,6 +31,7 @@ __all__ = [
     "ModelError",
     "PhotoError",
     "PhotosNotFoundError",
+    "SidecarError",
     "SkippedPhoto",
     "StorageError",
     "UnreadablePhoto",
@@ -96,6 +98,10 @@ class BundleError(EmotagError, ValueError):
 
 class WeightsError(EmotagError, OSError):
     """Pretrained weights that are missing, or are not the ones that were meant."""
+
+
+class SidecarError(EmotagError, ValueError):
+    """An XMP sidecar that is no XMP, or not such that tags can be put into it."""
 
 
 class StorageError(EmotagError, OSError):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sqlite3
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -72,12 +73,20 @@ def replace_file(path: str) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(beside, _usual_mode())
+            os.chmod(beside, _mode_of(path))
             os.replace(beside, path)
             _sync_folder(folder)
     except BaseException:
         _remove(beside)
         raise
+
+
+def _mode_of(path: str) -> int:
+    """Return the permissions of a file that is to be replaced, or those of a new one."""
+    try:
+        return stat.S_IMODE(os.stat(path).st_mode)
+    except OSError:
+        return _usual_mode()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from emotag import __version__
-from emotag.cli import cache, demo, fit, models, tag
+from emotag.cli import cache, demo, fit, models, tag, untag
 from emotag.errors import EmotagError
 
 __all__ = ["app", "main"]
@@ -46,6 +46,7 @@ app = typer.Typer(
 )
 
 app.command("tag")(tag.tag)
+app.command("untag")(untag.untag)
 app.command("demo")(demo.demo)
 app.command("fit")(fit.fit)
 app.add_typer(models.app, name="models")

@@ -32,6 +32,16 @@ def tag(
             help="Write a .csv, .jsonl or .parquet; - is CSV on stdout.",
         ),
     ] = None,
+    xmp: Annotated[
+        bool,
+        typer.Option("--xmp", help="Write the tags into XMP sidecars beside the photos, too."),
+    ] = False,
+    sidecar: Annotated[
+        str,
+        typer.Option(
+            "--sidecar", metavar="FORM", help="With --xmp: photo.jpg.xmp, or photo.xmp for Adobe."
+        ),
+    ] = "photo.jpg.xmp",
     exclude: Annotated[
         list[str] | None,
         typer.Option("--exclude", metavar="PATTERN", help="Leave out names or paths like this."),
@@ -79,12 +89,14 @@ def tag(
 
     from emotag.bundle.finding import find_bundle
     from emotag.bundle.folder import open_bundle
-    from emotag.cli.tag_output import check_target, print_summary, write_rows
+    from emotag.cli.tag_output import check_target, print_sidecars, print_summary, write_rows
     from emotag.tagging.explaining import open_explainer
     from emotag.tagging.run import find_some, open_engine, tag_found
+    from emotag.tagging.sidecars import SidecarWriter
 
     started = time.monotonic()
     check_target(output)
+    sidecars = SidecarWriter(sidecar) if xmp else None
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
     explainer = open_explainer(bundle) if explain else None
@@ -103,8 +115,18 @@ def tag(
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
     labels = bundle.config.label_set
     with closing(rows):
-        summary = write_rows(rows, len(found.photos), labels, output, quiet=quiet, extra=extra)
+        summary = write_rows(
+            rows,
+            len(found.photos),
+            labels,
+            output,
+            quiet=quiet,
+            extra=extra,
+            sidecars=sidecars,
+        )
     if not quiet:
         print_summary(summary, found, output, time.monotonic() - started)
-    if summary.statuses["failed"] or found.unlisted:
+    if sidecars is not None and (sidecars.refusals or not quiet):
+        print_sidecars(sidecars)
+    if summary.statuses["failed"] or found.unlisted or (sidecars and sidecars.refusals):
         raise typer.Exit(SOME_UNREAD)

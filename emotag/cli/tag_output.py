@@ -23,10 +23,18 @@ from emotag.errors import EmotagError, StorageError
 from emotag.photos.finding import Findings
 from emotag.storage import is_special, replace_file
 from emotag.tagging.rows import Row
+from emotag.tagging.sidecars import SidecarWriter
 from emotag.tagging.summary import Summary
 from emotag.tagging.writers import CsvWriter, RowWriter, choose_writer, open_writer
 
-__all__ = ["STDOUT", "check_target", "print_summary", "write_rows"]
+__all__ = [
+    "STDOUT",
+    "check_target",
+    "print_left_alone",
+    "print_sidecars",
+    "print_summary",
+    "write_rows",
+]
 
 STDOUT = "-"
 
@@ -67,6 +75,7 @@ def write_rows(
     *,
     quiet: bool,
     extra: Sequence[str] = (),
+    sidecars: SidecarWriter | None = None,
 ) -> Summary:
     """Write rows as they come, and show how far they are.
 
@@ -84,6 +93,8 @@ def write_rows(
         No progress.
     extra : sequence of str, default=()
         Columns that were asked for, such as ``because``.
+    sidecars : SidecarWriter, optional
+        Writes the tags beside the photos, too.
 
     Returns
     -------
@@ -100,11 +111,34 @@ def write_rows(
         try:
             for row in rows:
                 sink.write(row)
+                if sidecars is not None:
+                    sidecars.write(row)
                 summary.add(row)
                 advance()
         except KeyboardInterrupt as error:
             raise KeyboardInterrupt(_stopped(summary.total, total, output)) from error
     return summary
+
+
+def print_sidecars(sidecars: SidecarWriter) -> None:
+    """Print to stderr what became of the sidecars."""
+    said = ", ".join(
+        f"{sidecars.counts[what]} {what}"
+        for what in ("written", "unchanged", "cleared")
+        if sidecars.counts[what] or what == "written"
+    )
+    notes.print(f"Sidecars: {said}.")
+    print_left_alone(sidecars.refusals)
+
+
+def print_left_alone(refusals: Sequence[tuple[str, str]]) -> None:
+    """Print to stderr which sidecars were left alone, and why."""
+    if refusals:
+        notes.print(f"{len(refusals)} left alone:", style="yellow")
+    for path, reason in refusals[:_SHOWN_REFUSALS]:
+        notes.print(f"  {safe(path)} {safe(reason)}")
+    if len(refusals) > _SHOWN_REFUSALS:
+        notes.print(f"  … and {len(refusals) - _SHOWN_REFUSALS} more.")
 
 
 def print_summary(summary: Summary, found: Findings, output: str | None, seconds: float) -> None:

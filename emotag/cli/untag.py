@@ -1,0 +1,45 @@
+"""``emotag untag``: what emotag wrote into sidecars, taken out again."""
+
+from typing import Annotated
+
+import typer
+
+__all__ = ["untag"]
+
+SOME_LEFT = 3
+
+
+def untag(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="PATH", help="Photos, their sidecars, or folders of them."),
+    ],
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary.")] = False,
+) -> None:
+    """Take emotag's tags out of XMP sidecars, and nothing else.
+
+    A sidecar that holds nothing else is removed. No photo is touched.
+
+    Example: emotag untag ./photos
+
+    Exit status: 0 all done, 1 failed, 2 usage, 3 some sidecars were left alone.
+    """
+    from emotag.cli.console import notes
+    from emotag.cli.tag_output import print_left_alone
+    from emotag.errors import SidecarError, StorageError
+    from emotag.tagging.sidecars import find_sidecars, untag_sidecar
+
+    seen = cleared = 0
+    refusals: list[tuple[str, str]] = []
+    for path in find_sidecars(paths):
+        seen += 1
+        try:
+            cleared += untag_sidecar(path)
+        except (SidecarError, StorageError) as error:
+            refusals.append((path, str(error)))
+    if not quiet:
+        plural = "" if seen == 1 else "s"
+        notes.print(f"{seen} sidecar{plural}; {cleared} held tags of emotag's, which are gone now.")
+    print_left_alone(refusals)
+    if refusals:
+        raise typer.Exit(SOME_LEFT)
