@@ -1,5 +1,6 @@
 """Files and folders that appear whole, and SQLite opened one way."""
 
+import glob
 import os
 import shutil
 import sqlite3
@@ -32,6 +33,11 @@ def cache_folder() -> str:
     from platformdirs import user_cache_dir
 
     return user_cache_dir("emotag", appauthor=False)
+
+
+def ledger_folder() -> str:
+    """Return the folder in the cache where long jobs note what is done."""
+    return os.path.join(cache_folder(), "ledgers")
 
 
 @contextmanager
@@ -79,6 +85,16 @@ def replace_file(path: str) -> Iterator[IO[bytes]]:
     except BaseException:
         _remove(beside)
         raise
+
+
+def remove_partial(path: str) -> None:
+    """Remove what killed processes left of `replace_file` beside a path.
+
+    Whoever calls it makes sure that no one writes there now.
+    """
+    folder, name = os.path.split(os.path.realpath(path))
+    for left in glob.glob(glob.escape(os.path.join(folder, _hidden(name))) + "*.partial"):
+        _remove(left)
 
 
 def _mode_of(path: str) -> int:

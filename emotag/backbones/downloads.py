@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 
-from emotag.backbones.locks import locked
 from emotag.backbones.transfers import Progress, Transfer, TransferFailure
 from emotag.errors import EmotagError, ModelError, StorageError, WeightsError
+from emotag.locks import locked
 
 __all__ = ["check_file", "fetch_file"]
 

@@ -16,9 +16,10 @@ def cache(context: typer.Context) -> None:
     """Show how full the cache is, or empty it.
 
     The features of a photo are computed once and kept there, and so are the
-    resized pixels that a network is trained on, and the last epoch of a fit that
-    was cut off. EMOTAG_CACHE names another folder for it; EMOTAG_CACHE_LIMIT and
-    EMOTAG_PIXEL_LIMIT other limits, in MiB.
+    resized pixels that a network is trained on, the last epoch of a fit that was
+    cut off, and what emotag tag said of the photos of each output. EMOTAG_CACHE
+    names another folder for it; EMOTAG_CACHE_LIMIT and EMOTAG_PIXEL_LIMIT other
+    limits, in MiB.
 
     Example: emotag cache
     """
@@ -32,6 +33,9 @@ def cache(context: typer.Context) -> None:
     results.print(f"features  {state.entries} photos, {state.size / 2**20:.1f} MiB")
     results.print(f"pixels    {state.photos} photos, {state.pixels / 2**20:.1f} MiB")
     results.print(f"networks  {state.networks / 2**20:.1f} MiB")
+    results.print(
+        f"tagged    {state.ledgers / 2**20:.1f} MiB of notes what need not be tagged again"
+    )
     results.print(f"cut off   {state.checkpoints / 2**20:.1f} MiB of fits that can go on")
     limits = f"{state.limit / 2**20:.0f} MiB of features, {state.pixel_limit / 2**20:.0f} of pixels"
     results.print(f"limit     {limits}")

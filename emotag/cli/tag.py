@@ -71,6 +71,10 @@ def tag(
     max_pixels: Annotated[
         int, typer.Option("--max-pixels", min=1, metavar="N", help="Skip photos of more pixels.")
     ] = 200_000_000,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="Tag anew also what an earlier run to the same file did."),
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="No progress and no summary.")
     ] = False,
@@ -85,12 +89,20 @@ def tag(
     Exit status: 0 all done, 1 failed, 2 usage, 3 some photos could not be read.
     """
     import time
-    from contextlib import closing
+    from contextlib import ExitStack, closing
 
     from emotag.bundle.finding import find_bundle
     from emotag.bundle.folder import open_bundle
-    from emotag.cli.tag_output import check_target, print_sidecars, print_summary, write_rows
+    from emotag.cli.tag_output import (
+        check_target,
+        output_file,
+        print_sidecars,
+        print_summary,
+        tell_no_ledger,
+        write_rows,
+    )
     from emotag.tagging.explaining import open_explainer
+    from emotag.tagging.ledger import open_ledger, run_fingerprint
     from emotag.tagging.run import find_some, open_engine, tag_found
     from emotag.tagging.sidecars import SidecarWriter
 
@@ -102,19 +114,25 @@ def tag(
     explainer = open_explainer(bundle) if explain else None
     n_seen = len(explainer.ratings.names) if explainer else 0
     engine = open_engine(bundle, n_photos=len(found.photos), n_seen=n_seen)
-    rows = tag_found(
-        found.photos,
-        engine,
-        bundle.config,
-        jobs=jobs,
-        max_pixels=max_pixels,
-        explainer=explainer,
-        min_confidence=min_confidence,
-        top=top,
-    )
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
     labels = bundle.config.label_set
-    with closing(rows):
+    computation = run_fingerprint(bundle.config, explain=explain, max_pixels=max_pixels)
+    with ExitStack() as stack:
+        ledger = stack.enter_context(
+            open_ledger(output_file(output), computation, tell_no_ledger, fresh=fresh)
+        )
+        rows = tag_found(
+            found.photos,
+            engine,
+            bundle.config,
+            jobs=jobs,
+            max_pixels=max_pixels,
+            explainer=explainer,
+            min_confidence=min_confidence,
+            top=top,
+            ledger=ledger,
+        )
+        stack.enter_context(closing(rows))
         summary = write_rows(
             rows,
             len(found.photos),

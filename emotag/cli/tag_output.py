@@ -30,9 +30,11 @@ from emotag.tagging.writers import CsvWriter, RowWriter, choose_writer, open_wri
 __all__ = [
     "STDOUT",
     "check_target",
+    "output_file",
     "print_left_alone",
     "print_sidecars",
     "print_summary",
+    "tell_no_ledger",
     "write_rows",
 ]
 
@@ -65,6 +67,21 @@ def check_target(output: str | None) -> None:
         raise StorageError(f"{output} cannot be written: there is no folder {folder}.")
     if not os.access(folder, os.W_OK):
         raise StorageError(f"{output} cannot be written: no permission for the folder {folder}.")
+
+
+def output_file(output: str | None) -> str | None:
+    """Return the file that tags go to; None if they go to no file that stays."""
+    if output is None or output == STDOUT or is_special(output):
+        return None
+    return output
+
+
+def tell_no_ledger(reason: str) -> None:
+    """Tell a person that a run cannot go on from another one."""
+    notes.print(
+        f"What is done cannot be noted, so a later run starts from the beginning: {safe(reason)}",
+        style="yellow",
+    )
 
 
 def write_rows(
@@ -223,14 +240,12 @@ def _padded(text: str, width: int) -> str:
 
 
 def _stopped(done: int, total: int, output: str | None) -> str:
-    kept = ""
-    if output is not None and output != STDOUT and not is_special(output):
-        state = "is as it was" if os.path.lexists(output) else "was not written"
+    kept, again = "", "The same command starts from the beginning."
+    if output_file(output) is not None:
+        again = "The same command goes on from there."
+        state = "is as it was" if os.path.lexists(str(output)) else "was not written"
         kept = f" {output} {state}, and"
-    return (
-        f"Stopped after {done} of {total} photos;{kept} no photo was changed. "
-        "The same command starts from the beginning."
-    )
+    return f"Stopped after {done} of {total} photos;{kept} no photo was changed. {again}"
 
 
 def _print_counts(summary: Summary, found: Findings, seconds: float) -> None:

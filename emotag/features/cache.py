@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from emotag.errors import StorageError
 from emotag.features.pixels import PixelCache
 from emotag.features.store import BlobStore, store_limit
-from emotag.storage import cache_folder
+from emotag.storage import cache_folder, ledger_folder
 
 __all__ = [
     "CacheState",
@@ -114,6 +114,8 @@ class CacheState:
         Bytes that pixels take, and may take.
     checkpoints : int
         Bytes that fits take which were cut off, or still run.
+    ledgers : int
+        Bytes that the notes of tagging take.
     """
 
     folder: str
@@ -125,6 +127,7 @@ class CacheState:
     pixels: int
     pixel_limit: int
     checkpoints: int
+    ledgers: int
 
 
 def cache_state() -> CacheState:
@@ -146,6 +149,7 @@ def cache_state() -> CacheState:
             pixels=pixels.size(),
             pixel_limit=pixels.limit,
             checkpoints=_total_size(_checkpoints()),
+            ledgers=_total_size(_ledgers()),
         )
 
 
@@ -166,7 +170,7 @@ def clear_cache() -> None:
                 store.clear()
         except StorageError:
             _remove_files(glob.glob(f"{glob.escape(kind.default_path())}*"))
-    _remove_files([*_networks(), *_checkpoints()])
+    _remove_files([*_networks(), *_checkpoints(), *_ledgers()])
 
 
 def checkpoint_folder(key: str) -> str:
@@ -201,6 +205,10 @@ def _networks() -> list[str]:
 
 def _checkpoints() -> list[str]:
     return glob.glob(os.path.join(glob.escape(checkpoint_folder("")), "*", "*"))
+
+
+def _ledgers() -> list[str]:
+    return glob.glob(os.path.join(glob.escape(ledger_folder()), "*"))
 
 
 def _total_size(paths: Sequence[str]) -> int:

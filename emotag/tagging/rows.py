@@ -7,11 +7,36 @@ from urllib.parse import quote_from_bytes
 
 from emotag.emotions import LabelSet
 
-__all__ = ["Row", "Status", "column_names", "path_text", "to_record"]
+__all__ = ["Outcome", "Row", "Status", "column_names", "path_text", "to_record"]
 
 Status = Literal["tagged", "uncertain", "skipped", "failed"]
 
 DECIMALS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a model says of one photo, before anything is chosen from it.
+
+    Attributes
+    ----------
+    status : {'tagged', 'skipped', 'failed'}
+        What became of it.
+    note : str
+        As a row's reason.
+    emotion : tuple of float
+        The probability of every label; empty if not tagged.
+    positive : float or None
+        The probability of positive sentiment.
+    because : str or None
+        As a row's.
+    """
+
+    status: Status
+    note: str = ""
+    emotion: tuple[float, ...] = ()
+    positive: float | None = None
+    because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The engine loop: photos in, one row for each out, in order."""
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol, TypeAlias
 
@@ -19,7 +19,8 @@ from emotag.photos.decoding import MAX_PIXELS, DecodedPhoto, decode_photo
 from emotag.photos.finding import Findings, find_photos
 from emotag.photos.formats import ENDINGS
 from emotag.tagging.explaining import Explainer, open_explainer
-from emotag.tagging.rows import Row, Status
+from emotag.tagging.ledger import Ledger, identify
+from emotag.tagging.rows import Outcome, Row
 
 __all__ = ["CHUNK", "Engine", "find_some", "open_engine", "tag_found", "tag_photos"]
 
@@ -149,6 +150,7 @@ def tag_found(
     explainer: Explainer | None = None,
     min_confidence: float = 0.0,
     top: int = 0,
+    ledger: Ledger | None = None,
 ) -> Generator[Row]:
     """Yield one row for each photo, in order.
 
@@ -170,11 +172,40 @@ def tag_found(
         Photos whose most probable label has less are ``'uncertain'``.
     top : int, default=0
         How many of the most probable labels each row names beside its own.
+    ledger : Ledger, optional
+        Photos that it knows, and that have not changed, are not read again.
     """
-    say = partial(_say, config=config, explainer=explainer, min_confidence=min_confidence, top=top)
-    tag = partial(_tag_chunk, engine=engine, config=config, max_pixels=max_pixels, say=say)
-    for rows in map_chunks(tag, photos, size=CHUNK, jobs=jobs):
-        yield from rows
+    tag = partial(
+        _tag_chunk,
+        engine=engine,
+        config=config,
+        max_pixels=max_pixels,
+        explainer=explainer,
+        ledger=ledger,
+    )
+    for results in map_chunks(tag, photos, size=CHUNK, jobs=jobs):
+        for result in results:
+            if ledger is not None:
+                _note(ledger, result)
+            yield _say(result.path, result.outcome, config, min_confidence, top)
+    if ledger is not None:
+        ledger.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    path: str
+    outcome: Outcome
+    # of the file before it was read; None where it was not
+    identity: str | None
+
+
+def _note(ledger: Ledger, result: _Result) -> None:
+    if result.identity is None:
+        ledger.seen(result.path)
+    # what failed may be read the next time
+    elif result.outcome.status != "failed":
+        ledger.keep(result.path, result.identity, result.outcome)
 
 
 def _tag_chunk(
@@ -182,16 +213,28 @@ def _tag_chunk(
     engine: Engine,
     config: BundleConfig,
     max_pixels: int,
-    say: Callable[[str, DecodedPhoto, _Scores], Row],
-) -> list[Row]:
-    decoded = [_decode(path, config, max_pixels) for path in photos]
-    sound = [photo.pixels for photo in decoded if isinstance(photo, DecodedPhoto)]
+    explainer: Explainer | None,
+    ledger: Ledger | None,
+) -> list[_Result]:
+    known = {} if ledger is None else ledger.known(photos)
+    identities = {} if ledger is None else {path: identify(path) for path in photos}
+    done = {
+        path: entry.outcome for path, entry in known.items() if entry.identity == identities[path]
+    }
+    decoded = {path: _decode(path, config, max_pixels) for path in photos if path not in done}
+    sound = [photo.pixels for photo in decoded.values() if isinstance(photo, DecodedPhoto)]
     scores = _score_rows(engine(np.stack(sound))) if sound else iter(())
-    return [
-        say(path, photo, next(scores))
+    new = {
+        path: _judge(photo, next(scores), config, explainer)
         if isinstance(photo, DecodedPhoto)
-        else _refused(photo, config)
-        for path, photo in zip(photos, decoded, strict=True)
+        else _refused(photo)
+        for path, photo in decoded.items()
+    }
+    return [
+        _Result(path, done[path], None)
+        if path in done
+        else _Result(path, new[path], identities.get(path) or "")
+        for path in photos
     ]
 
 
@@ -209,28 +252,35 @@ def _score_rows(scores: Probabilities) -> Iterator[_Scores]:
     return zip(scores.emotion.tolist(), positive, seen, strict=True)
 
 
-def _say(
-    path: str,
-    photo: DecodedPhoto,
-    scores: _Scores,
-    config: BundleConfig,
-    explainer: Explainer | None,
-    min_confidence: float,
-    top: int,
-) -> Row:
-    """Return the row of a photo: tagged, or uncertain."""
+def _judge(
+    photo: DecodedPhoto, scores: _Scores, config: BundleConfig, explainer: Explainer | None
+) -> Outcome:
     emotion, positive, seen = scores
-    names = config.label_set.names
+    because = None
+    if explainer is not None and seen is not None:
+        best = max(range(len(emotion)), key=emotion.__getitem__)
+        because = explainer.explain(config.label_set.names[best], seen)
+    return Outcome("tagged", photo.note, tuple(emotion), positive, because)
+
+
+def _refused(error: PhotoError) -> Outcome:
+    return Outcome("skipped" if isinstance(error, SkippedPhoto) else "failed", error.reason)
+
+
+def _say(path: str, outcome: Outcome, config: BundleConfig, min_confidence: float, top: int) -> Row:
+    """Return the row of a photo."""
+    row = Row(path, outcome.status, outcome.note, model=config.name)
+    if outcome.status != "tagged":
+        return row
+    names, emotion, positive = config.label_set.names, outcome.emotion, outcome.positive
     order = sorted(range(len(emotion)), key=emotion.__getitem__, reverse=True)
     best = order[0]
-    row = Row(
-        path=path,
+    row = replace(
+        row,
         status="uncertain",
-        reason=photo.note,
         confidence=emotion[best],
         p_positive=positive,
-        probabilities=tuple(emotion),
-        model=config.name,
+        probabilities=emotion,
         top="; ".join(f"{names[index]} {emotion[index]:.2f}" for index in order[:top]) or None,
     )
     if emotion[best] < min_confidence:
@@ -240,10 +290,5 @@ def _say(
         status="tagged",
         emotion=names[best],
         sentiment="" if positive is None else ("positive" if positive >= 0.5 else "negative"),
-        because=explainer.explain(names[best], seen) if explainer and seen is not None else None,
+        because=outcome.because,
     )
-
-
-def _refused(error: PhotoError, config: BundleConfig) -> Row:
-    status: Status = "skipped" if isinstance(error, SkippedPhoto) else "failed"
-    return Row(path=error.path, status=status, reason=error.reason, model=config.name)

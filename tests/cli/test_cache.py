@@ -38,6 +38,7 @@ def test_shows_where_it_is_and_how_full(emotag, folder, monkeypatch):
     assert lines[2].startswith("pixels    2 photos, ")
     assert lines[3:] == [
         "networks  1.0 MiB",
+        "tagged    0.0 MiB of notes what need not be tagged again",
         "cut off   0.5 MiB of fits that can go on",
         "limit     64 MiB of features, 96 of pixels",
     ]

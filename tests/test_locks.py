@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emotag.backbones.locks import locked
+from emotag.locks import locked
 
 
 def never() -> None:
@@ -62,7 +62,7 @@ def test_an_interrupt_while_waiting_leaves_the_other_its_lock(tmp_path: Path) ->
 def test_a_killed_process_holds_nothing(tmp_path: Path) -> None:
     code = """
 import sys, time
-from emotag.backbones.locks import locked
+from emotag.locks import locked
 with locked(sys.argv[1], lambda: None):
     print("ready", flush=True)
     time.sleep(60)
@@ -81,7 +81,7 @@ with locked(sys.argv[1], lambda: None):
 def test_four_processes_are_never_inside_together(tmp_path: Path) -> None:
     code = """
 import os, sys
-from emotag.backbones import locks
+from emotag import locks
 locks.POLL_SECONDS = 0.0005
 print("ready", flush=True)
 sys.stdin.readline()
