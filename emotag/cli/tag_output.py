@@ -166,7 +166,10 @@ def print_summary(summary: Summary, found: Findings, output: str | None, seconds
         _print_extremes(summary)
     _print_refusals(summary, found)
     if output is None and person_reads_results():
-        notes.print("To keep the tags: emotag tag … -o tags.csv (or .jsonl, .parquet)", style="dim")
+        notes.print(
+            "To keep the tags: emotag tag … -o tags.csv (or .jsonl, .parquet), or --xmp",
+            style="dim",
+        )
     elif output is not None and output != STDOUT:
         notes.print(f"Written to {safe(output)}.")
 

@@ -281,7 +281,9 @@ class TestTerminal:
         assert re.search(r"failed +-     -         mixed/img2\.jpg  \(empty file\)\n", text)
         assert re.search(r"skipped +-     -         mixed/sub/tiny\.png  \(too small", text)
         assert text.index("mixed/img11.jpg") < text.index("12 photos in")
-        assert text.endswith("To keep the tags: emotag tag … -o tags.csv (or .jsonl, .parquet)\n")
+        assert text.endswith(
+            "To keep the tags: emotag tag … -o tags.csv (or .jsonl, .parquet), or --xmp\n"
+        )
         assert "path,status" not in text
 
     def test_names_stay_on_their_line(self, inside):
