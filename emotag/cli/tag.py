@@ -112,8 +112,7 @@ def tag(
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
     explainer = open_explainer(bundle) if explain else None
-    n_seen = len(explainer.ratings.names) if explainer else 0
-    engine = open_engine(bundle, n_photos=len(found.photos), n_seen=n_seen)
+    engine = open_engine(bundle, n_photos=len(found.photos), explainer=explainer)
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
     labels = bundle.config.label_set
     computation = run_fingerprint(bundle.config, explain=explain, max_pixels=max_pixels)

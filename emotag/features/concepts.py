@@ -123,7 +123,7 @@ class ConceptScores(TransformerMixin, BaseEstimator):
             if not isinstance(value, Real) or not 0 < float(value) < float("inf"):
                 raise ModelError(f"{name}={value!r} must be a number above 0.")
         self._read_table()
-        return self.fit_logits(self.extractor().transform(paths))
+        return self._learn(self.extractor().transform(paths))
 
     def fit_logits(self, logits: ArrayLike) -> Self:
         """Do as `fit` does, from logits that were computed before.
@@ -143,6 +143,9 @@ class ConceptScores(TransformerMixin, BaseEstimator):
             The table does not fit the network.
         """
         self._read_table()
+        return self._learn(logits)
+
+    def _learn(self, logits: ArrayLike) -> Self:
         expected = self._expected(logits)
         # a label for which no class stands has a score of nothing, not a division by it
         self.mean_ = np.maximum(expected.mean(axis=0), np.finfo(np.float32).tiny)

@@ -11,7 +11,14 @@ from emotag.errors import ModelError
 from emotag.features.cnn import CNNFeatures
 from emotag.features.concepts import LOGITS, ConceptScores
 
-__all__ = ["ConceptPrior", "ConceptTrunk", "FusedTrunk", "load_concepts", "load_fused"]
+__all__ = [
+    "ConceptPrior",
+    "ConceptTrunk",
+    "FusedTrunk",
+    "SeeingTrunk",
+    "load_concepts",
+    "load_fused",
+]
 
 # How far the classifier's output may be from the network's own, relative to its size.
 _TOLERANCE = 1e-3
@@ -53,7 +60,24 @@ class ConceptPrior(nn.Module):
         return (scores - self.centre) / self.spread
 
 
-class ConceptTrunk(nn.Module):
+class SeeingTrunk(nn.Module):
+    """A trunk that also says what its network sees."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the features.
+
+        Parameters
+        ----------
+        pixels : tensor of shape (n_photos, 3, size, size), float32
+        """
+        return self.see(pixels)[0]
+
+    def see(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return what `forward` does, and the probabilities of the network's own classes."""
+        raise NotImplementedError
+
+
+class ConceptTrunk(SeeingTrunk):
     """The scores of what a network sees, and nothing else.
 
     Parameters
@@ -69,15 +93,6 @@ class ConceptTrunk(nn.Module):
         self.network = network
         self.prior = prior
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return the scores.
-
-        Parameters
-        ----------
-        pixels : tensor of shape (n_photos, 3, size, size), float32
-        """
-        return self.see(pixels)[0]
-
     def see(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the scores, and the probabilities of the network's own classes."""
         return self.read(self.network(pixels).flatten(1))
@@ -87,7 +102,7 @@ class ConceptTrunk(nn.Module):
         return self.prior(logits), torch.softmax(logits, dim=1)
 
 
-class FusedTrunk(nn.Module):
+class FusedTrunk(SeeingTrunk):
     """Features of a network, and beside them the scores of what it sees.
 
     Parameters
@@ -106,17 +121,8 @@ class FusedTrunk(nn.Module):
         self.classifier = classifier
         self.prior = prior
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return features and scores side by side.
-
-        Parameters
-        ----------
-        pixels : tensor of shape (n_photos, 3, size, size), float32
-        """
-        return self.see(pixels)[0]
-
     def see(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what `forward` does, and the probabilities of the network's own classes."""
+        """Return features and scores, and the probabilities of the network's own classes."""
         features = self.backbone(pixels).flatten(1)
         logits = self.classifier(features)
         both = torch.cat([features, self.prior(logits)], dim=1)

@@ -13,7 +13,7 @@ from emotag.backbones.onnx_module import OnnxModule
 from emotag.backbones.runtime import export_onnx
 from emotag.bundle.engine import SEEN
 from emotag.errors import ModelError
-from emotag.models.concept_network import ConceptTrunk, FusedTrunk
+from emotag.models.concept_network import ConceptTrunk, SeeingTrunk
 from emotag.models.wrapping import wrap_network
 from emotag.photos.preprocess import Preprocess
 
@@ -76,7 +76,7 @@ class PixelNetwork(nn.Module):
             positive); and where it stands on concepts, of the backbone's own classes.
         """
         planes = self.normalise(pixels)
-        if isinstance(self.backbone, ConceptTrunk | FusedTrunk):
+        if isinstance(self.backbone, SeeingTrunk):
             features, seen = self.backbone.see(planes)
             return (*self.judge(features), seen)
         return self.judge(self.backbone(planes).flatten(1))
@@ -85,7 +85,7 @@ class PixelNetwork(nn.Module):
     def outputs(self) -> list[str]:
         """The names of what it gives, in order."""
         names = ["emotion"] if self.sentiment is None else ["emotion", "sentiment"]
-        sees = isinstance(self.backbone, ConceptTrunk | FusedTrunk)
+        sees = isinstance(self.backbone, SeeingTrunk)
         return [*names, SEEN] if sees else names
 
     def normalise(self, pixels: torch.Tensor) -> torch.Tensor:

@@ -97,8 +97,7 @@ def tag_photos(
     photos = find_some(typed, exclude).photos
     bundle = open_bundle(find_bundle(model))
     explainer = open_explainer(bundle) if explain else None
-    n_seen = len(explainer.ratings.names) if explainer else 0
-    engine = open_engine(bundle, n_photos=len(photos), n_seen=n_seen)
+    engine = open_engine(bundle, n_photos=len(photos), explainer=explainer)
     rows = tag_found(
         photos,
         engine,
@@ -133,8 +132,9 @@ def find_some(paths: Sequence[str | os.PathLike[str]], exclude: Sequence[str] = 
     )
 
 
-def open_engine(bundle: Bundle, *, n_photos: int, n_seen: int = 0) -> Engine:
+def open_engine(bundle: Bundle, *, n_photos: int, explainer: Explainer | None = None) -> Engine:
     """Return a bundle's ONNX engine, with the threads that suit the number of photos."""
+    n_seen = len(explainer.ratings.names) if explainer else 0
     # Many photos: each thread of ours runs its own chunk. Few: the network gets the cores.
     threads = 1 if n_photos > CHUNK else usable_cores()
     return bundle.engine(threads=threads, n_seen=n_seen)

@@ -202,6 +202,5 @@ def _clear(path: str, content: bytes) -> bool:
 
 
 def _replace(path: str, content: bytes) -> None:
-    # a link stays one, and what it leads to is replaced
-    with replace_file(os.path.realpath(path)) as file:
+    with replace_file(path) as file:
         file.write(content)
