@@ -139,7 +139,7 @@ def tag(
             output,
             quiet=quiet,
             extra=extra,
-            sidecars=sidecars,
+            also=[taker for taker in (sidecars,) if taker is not None],
         )
     if not quiet:
         print_summary(summary, found, output, time.monotonic() - started)

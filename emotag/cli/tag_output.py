@@ -22,7 +22,7 @@ from emotag.emotions import LabelSet
 from emotag.errors import EmotagError, StorageError
 from emotag.photos.finding import Findings
 from emotag.storage import is_special, replace_file
-from emotag.tagging.rows import Row
+from emotag.tagging.rows import Row, RowTaker
 from emotag.tagging.sidecars import SidecarWriter
 from emotag.tagging.summary import Summary
 from emotag.tagging.writers import CsvWriter, RowWriter, choose_writer, open_writer
@@ -92,7 +92,7 @@ def write_rows(
     *,
     quiet: bool,
     extra: Sequence[str] = (),
-    sidecars: SidecarWriter | None = None,
+    also: Sequence[RowTaker] = (),
 ) -> Summary:
     """Write rows as they come, and show how far they are.
 
@@ -110,8 +110,8 @@ def write_rows(
         No progress.
     extra : sequence of str, default=()
         Columns that were asked for, such as ``because``.
-    sidecars : SidecarWriter, optional
-        Writes the tags beside the photos, too.
+    also : sequence of RowTaker, default=()
+        Whatever else takes the rows as they come, such as a writer of sidecars.
 
     Returns
     -------
@@ -128,8 +128,8 @@ def write_rows(
         try:
             for row in rows:
                 sink.write(row)
-                if sidecars is not None:
-                    sidecars.write(row)
+                for taker in also:
+                    taker.write(row)
                 summary.add(row)
                 advance()
         except KeyboardInterrupt as error:

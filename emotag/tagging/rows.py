@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 from urllib.parse import quote_from_bytes
 
 from emotag.emotions import LabelSet
 
-__all__ = ["Outcome", "Row", "Status", "column_names", "path_text", "to_record"]
+__all__ = ["Outcome", "Row", "RowTaker", "Status", "column_names", "path_text", "to_record"]
 
 Status = Literal["tagged", "uncertain", "skipped", "failed"]
 
@@ -80,6 +80,14 @@ class Row:
     model: str = ""
     top: str | None = None
     because: str | None = None
+
+
+class RowTaker(Protocol):
+    """Takes rows one after the other, as they come."""
+
+    def write(self, row: Row) -> None:
+        """Take one row."""
+        ...
 
 
 def column_names(labels: LabelSet, extra: Sequence[str] = ()) -> list[str]:
