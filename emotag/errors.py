@@ -14,6 +14,7 @@
     ├── WeightsError (OSError)          pretrained weights that are missing or altered
     ├── SidecarError (ValueError)       an XMP sidecar that is left alone
     ├── StorageError (OSError)          something cannot be written or locked
+    ├── WorkersError (RuntimeError)     worker processes or machines that cannot be used
     └── MissingExtraError (ImportError) a part of emotag that is not installed
 
 Each is also the built-in kind that a caller would catch anyway. The message
@@ -36,6 +37,7 @@ __all__ = [
     "StorageError",
     "UnreadablePhoto",
     "WeightsError",
+    "WorkersError",
     "did_you_mean",
     "explain_missing",
     "missing_training",
@@ -106,6 +108,10 @@ class SidecarError(EmotagError, ValueError):
 
 class StorageError(EmotagError, OSError):
     """A file, folder or data base that cannot be written or opened."""
+
+
+class WorkersError(EmotagError, RuntimeError):
+    """Worker processes, or machines of a cluster, that die or cannot be reached."""
 
 
 class MissingExtraError(EmotagError, ImportError):

@@ -101,9 +101,9 @@ def tag(
         tell_no_ledger,
         write_rows,
     )
-    from emotag.tagging.explaining import open_explainer
+    from emotag.tagging.judging import gather_crew
     from emotag.tagging.ledger import open_ledger, run_fingerprint
-    from emotag.tagging.run import find_some, open_engine, tag_found
+    from emotag.tagging.run import find_some, tag_found
     from emotag.tagging.sidecars import SidecarWriter
 
     started = time.monotonic()
@@ -111,8 +111,9 @@ def tag(
     sidecars = SidecarWriter(sidecar) if xmp else None
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
-    explainer = open_explainer(bundle) if explain else None
-    engine = open_engine(bundle, n_photos=len(found.photos), explainer=explainer)
+    crew = gather_crew(
+        bundle, n_photos=len(found.photos), jobs=jobs, explain=explain, max_pixels=max_pixels
+    )
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
     labels = bundle.config.label_set
     computation = run_fingerprint(bundle.config, explain=explain, max_pixels=max_pixels)
@@ -122,11 +123,8 @@ def tag(
         )
         rows = tag_found(
             found.photos,
-            engine,
+            crew,
             bundle.config,
-            jobs=jobs,
-            max_pixels=max_pixels,
-            explainer=explainer,
             min_confidence=min_confidence,
             top=top,
             ledger=ledger,
