@@ -13,6 +13,7 @@
     ├── BundleError (ValueError)        a saved model that is refused
     ├── WeightsError (OSError)          pretrained weights that are missing or altered
     ├── SidecarError (ValueError)       an XMP sidecar that is left alone
+    ├── ShardError (ValueError)         parts of a run that cannot be put together
     ├── StorageError (OSError)          something cannot be written or locked
     ├── WorkersError (RuntimeError)     worker processes or machines that cannot be used
     └── MissingExtraError (ImportError) a part of emotag that is not installed
@@ -32,6 +33,7 @@ __all__ = [
     "ModelError",
     "PhotoError",
     "PhotosNotFoundError",
+    "ShardError",
     "SidecarError",
     "SkippedPhoto",
     "StorageError",
@@ -104,6 +106,10 @@ class WeightsError(EmotagError, OSError):
 
 class SidecarError(EmotagError, ValueError):
     """An XMP sidecar that is no XMP, or not such that tags can be put into it."""
+
+
+class ShardError(EmotagError, ValueError):
+    """A share of a run that makes no sense, or parts that cannot be put together."""
 
 
 class StorageError(EmotagError, OSError):

@@ -1,8 +1,9 @@
 """A Dask cluster as a backend of joblib's, such that no failure is waited for in vain."""
 
+import asyncio
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +13,7 @@ from emotag.errors import MissingExtraError, WorkersError
 __all__ = ["cluster_backend", "on_cluster"]
 
 _SECONDS = 30.0
+_SHOWN = 120
 
 
 @contextmanager
@@ -114,13 +116,30 @@ def cluster_backend() -> Any:
 
         def retrieve_result_callback(self, out: Any) -> Any:
             if isinstance(out, _Failure):
-                raise out.error
+                raise _explained(out.error)
+            if isinstance(out, asyncio.CancelledError | CancelledError):
+                raise _explained(out)
             return super().retrieve_result_callback(out)
 
     active, _ = get_active_backend()
     return Backend(client=active.client) if isinstance(active, DaskDistributedBackend) else None
 
 
+def _explained(error: BaseException) -> BaseException:
+    """Return the error to raise for a task that Dask has given up."""
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        return error
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return WorkersError(
+        f"The Dask cluster was lost before all was done ({reason[-_SHOWN:]}). "
+        "Once it is there again, the same command goes on."
+    )
+
+
 class _Failure:
+    """What Dask itself says of a task; what the function raised comes as it is."""
+
     def __init__(self, error: BaseException) -> None:
         self.error = error

@@ -5,13 +5,14 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
 from emotag.errors import WorkersError
 from emotag.parallel.cluster import cluster_backend
 
-__all__ = ["has_workers", "map_on_workers"]
+__all__ = ["has_workers", "map_on_workers", "on_processes"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -165,3 +166,18 @@ def _alone(
         return next(_parallel(function, [chunk]))
     except _deaths():
         return None
+
+
+@contextmanager
+def on_processes(count: int) -> Iterator[None]:
+    """Let `map_on_workers` work on processes of this machine while the body runs.
+
+    Parameters
+    ----------
+    count : int
+        How many, at least 2.
+    """
+    from joblib import parallel_config
+
+    with parallel_config(backend="loky", n_jobs=count):
+        yield

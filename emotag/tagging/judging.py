@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from emotag.bundle.config import BundleConfig
 from emotag.bundle.engine import Probabilities
-from emotag.bundle.folder import Bundle, open_bundle
+from emotag.bundle.folder import Bundle, open_bundle, open_onnx
 from emotag.errors import BundleError, PhotoError, SkippedPhoto
 from emotag.parallel.threads import map_tasks, usable_cores
 from emotag.parallel.workers import has_workers, map_on_workers
@@ -22,13 +22,13 @@ from emotag.photos.decoding import MAX_PIXELS, DecodedPhoto, decode_photo
 from emotag.tagging.explaining import Explainer, open_explainer
 from emotag.tagging.rows import Outcome
 
-__all__ = ["CHUNK", "Crew", "Engine", "Judge", "Opener", "Worker", "gather_crew", "open_onnx"]
+__all__ = ["CHUNK", "Crew", "Engine", "Judge", "Opener", "Worker", "gather_crew"]
 
 CHUNK = 8
 """Photos that one thread decodes and runs at a time."""
 
-# On a worker each chunk costs a message there and back.
-_WORKER_CHUNK = 32
+# On a worker each chunk costs a message there and back, and a GPU wants many photos at once.
+_LARGE_CHUNK = 32
 
 # The emotions' probabilities, that of positive sentiment, and those of what is seen.
 _Scores: TypeAlias = tuple[list[float], float | None, NDArray[np.floating[Any]] | None]
@@ -44,11 +44,6 @@ class Engine(Protocol):
 
 Opener: TypeAlias = Callable[[Bundle, int, int], Engine]
 """Opens the engine of a bundle, for that many threads and classes to be seen; can be pickled."""
-
-
-def open_onnx(bundle: Bundle, threads: int, n_seen: int) -> Engine:
-    """Return the engine that runs a bundle with onnxruntime."""
-    return bundle.engine(threads=threads, n_seen=n_seen)
 
 
 @dataclass(frozen=True)
@@ -151,11 +146,12 @@ def gather_crew(
     # opened here also for workers, so that a model that is refused is refused at once
     judge = _open_judge(bundle, opener, threads, explain=explain, max_pixels=max_pixels)
     if not has_workers():
-        return Crew(CHUNK, lambda chunks: map_tasks(judge, chunks, jobs=jobs))
+        size = CHUNK if opener is open_onnx else _LARGE_CHUNK
+        return Crew(size, lambda chunks: map_tasks(judge, chunks, jobs=jobs))
     worker = Worker(
         os.path.abspath(bundle.folder), _checksum(bundle.config), opener, explain, max_pixels
     )
-    return Crew(_WORKER_CHUNK, partial(_judge_elsewhere, worker))
+    return Crew(_LARGE_CHUNK, partial(_judge_elsewhere, worker))
 
 
 def _judge_elsewhere(worker: "Worker", chunks: Iterable[Sequence[str]]) -> Iterator[list[Outcome]]:

@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,8 +11,10 @@ import pytest
 from joblib import parallel_config
 
 from emotag.errors import WorkersError
+from emotag.parallel.cluster import on_cluster
 from emotag.parallel.threads import chunked
-from emotag.parallel.workers import has_workers, map_on_workers
+from emotag.parallel.workers import has_workers, map_on_workers, on_processes
+from tests.cluster import dask_cluster
 
 ITEMS = list(range(40))
 CHUNKS = list(chunked(ITEMS, 4))
@@ -23,19 +24,10 @@ CHUNKS = list(chunked(ITEMS, 4))
 def workers(request: pytest.FixtureRequest) -> Iterator[str]:
     """Two worker processes of a backend."""
     if request.param == "loky":
-        with parallel_config(backend="loky", n_jobs=2):
+        with on_processes(2):
             yield "loky"
         return
-    distributed = pytest.importorskip("distributed")
-    with (
-        warnings.catch_warnings(),
-        distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-        ) as cluster,
-        distributed.Client(cluster),
-        parallel_config(backend="dask"),
-    ):
-        warnings.simplefilter("ignore")
+    with dask_cluster() as address, on_cluster(address):
         yield "dask"
 
 
