@@ -42,6 +42,19 @@ def tag(
             "--sidecar", metavar="FORM", help="With --xmp: photo.jpg.xmp, or photo.xmp for Adobe."
         ),
     ] = "photo.jpg.xmp",
+    page: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Make a page of the photos, by emotion, too."),
+    ] = None,
+    page_photos: Annotated[
+        int,
+        typer.Option(
+            "--html-photos",
+            min=1,
+            metavar="N",
+            help="With --html: photos on the page, the surest of each emotion.",
+        ),
+    ] = 4000,
     exclude: Annotated[
         list[str] | None,
         typer.Option("--exclude", metavar="PATTERN", help="Leave out names or paths like this."),
@@ -94,20 +107,25 @@ def tag(
     from emotag.bundle.finding import find_bundle
     from emotag.bundle.folder import open_bundle
     from emotag.cli.tag_output import (
+        check_page,
         check_target,
+        make_page,
         output_file,
+        print_page,
         print_sidecars,
         print_summary,
         tell_no_ledger,
         write_rows,
     )
     from emotag.tagging.explaining import open_explainer
+    from emotag.tagging.gallery import GalleryWriter
     from emotag.tagging.ledger import open_ledger, run_fingerprint
     from emotag.tagging.run import find_some, open_engine, tag_found
     from emotag.tagging.sidecars import SidecarWriter
 
     started = time.monotonic()
     check_target(output)
+    check_page(page)
     sidecars = SidecarWriter(sidecar) if xmp else None
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
@@ -115,6 +133,11 @@ def tag(
     engine = open_engine(bundle, n_photos=len(found.photos), explainer=explainer)
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
     labels = bundle.config.label_set
+    gallery = (
+        None
+        if page is None
+        else GalleryWriter(page, labels, photos=page_photos, max_pixels=max_pixels)
+    )
     computation = run_fingerprint(bundle.config, explain=explain, max_pixels=max_pixels)
     with ExitStack() as stack:
         ledger = stack.enter_context(
@@ -139,10 +162,14 @@ def tag(
             output,
             quiet=quiet,
             extra=extra,
-            also=[taker for taker in (sidecars,) if taker is not None],
+            also=[taker for taker in (sidecars, gallery) if taker is not None],
         )
+    if gallery is not None:
+        make_page(gallery, jobs=jobs, quiet=quiet)
     if not quiet:
         print_summary(summary, found, output, time.monotonic() - started)
+    if gallery is not None and not quiet:
+        print_page(gallery)
     if sidecars is not None and (sidecars.refusals or not quiet):
         print_sidecars(sidecars)
     if summary.statuses["failed"] or found.unlisted or (sidecars and sidecars.refusals):

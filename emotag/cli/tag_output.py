@@ -22,6 +22,7 @@ from emotag.emotions import LabelSet
 from emotag.errors import EmotagError, StorageError
 from emotag.photos.finding import Findings
 from emotag.storage import is_special, replace_file
+from emotag.tagging.gallery import GalleryWriter, check_ending
 from emotag.tagging.rows import Row, RowTaker
 from emotag.tagging.sidecars import SidecarWriter
 from emotag.tagging.summary import Summary
@@ -29,9 +30,12 @@ from emotag.tagging.writers import CsvWriter, RowWriter, choose_writer, open_wri
 
 __all__ = [
     "STDOUT",
+    "check_page",
     "check_target",
+    "make_page",
     "output_file",
     "print_left_alone",
+    "print_page",
     "print_sidecars",
     "print_summary",
     "tell_no_ledger",
@@ -60,13 +64,33 @@ def check_target(output: str | None) -> None:
     if os.path.isdir(output):
         raise StorageError(f"{output} cannot be written: it is a folder.")
     choose_writer(output)
-    if is_special(output):
+    if not is_special(output):
+        _check_folder(output)
+
+
+def check_page(page: str | None) -> None:
+    """Refuse at once a page that could not be written in the end.
+
+    Raises
+    ------
+    StorageError
+        It is a folder, its name is not that of a page, or its own folder
+        does not exist or may not be written to.
+    """
+    if page is None:
         return
-    folder = os.path.dirname(output) or "."
+    if os.path.isdir(page):
+        raise StorageError(f"{page} cannot be written: it is a folder.")
+    check_ending(page)
+    _check_folder(page)
+
+
+def _check_folder(path: str) -> None:
+    folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
-        raise StorageError(f"{output} cannot be written: there is no folder {folder}.")
+        raise StorageError(f"{path} cannot be written: there is no folder {folder}.")
     if not os.access(folder, os.W_OK):
-        raise StorageError(f"{output} cannot be written: no permission for the folder {folder}.")
+        raise StorageError(f"{path} cannot be written: no permission for the folder {folder}.")
 
 
 def output_file(output: str | None) -> str | None:
@@ -146,6 +170,30 @@ def print_sidecars(sidecars: SidecarWriter) -> None:
     )
     notes.print(f"Sidecars: {said}.")
     print_left_alone(sidecars.refusals)
+
+
+def make_page(gallery: GalleryWriter, *, jobs: int | None, quiet: bool) -> None:
+    """Make the page of the rows that a gallery took, and show how far it is."""
+    with progress_bar("Page", gallery.shown, quiet=quiet) as advance:
+        try:
+            gallery.finish(jobs=jobs, advance=advance)
+        except KeyboardInterrupt as error:
+            state = "is as it was" if os.path.lexists(gallery.path) else "was not written"
+            raise KeyboardInterrupt(
+                f"Stopped: {safe(gallery.path)} {state}, no photo was changed."
+            ) from error
+
+
+def print_page(gallery: GalleryWriter) -> None:
+    """Print to stderr what became of the page."""
+    size = f"{os.path.getsize(gallery.path) / 1e6:.1f} MB"
+    notes.print(f"Page: {safe(gallery.path)}, {_photos(gallery.shown)}, {size}.")
+    if left := gallery.total - gallery.shown:
+        notes.print(
+            f"{_photos(left)} of {gallery.total} left out of the page, the least sure ones; "
+            "--html-photos N takes more.",
+            style="yellow",
+        )
 
 
 def print_left_alone(refusals: Sequence[tuple[str, str]]) -> None:
