@@ -110,6 +110,7 @@ def tag(
         check_page,
         check_target,
         make_page,
+        open_gallery,
         output_file,
         print_page,
         print_sidecars,
@@ -118,7 +119,6 @@ def tag(
         write_rows,
     )
     from emotag.tagging.explaining import open_explainer
-    from emotag.tagging.gallery import GalleryWriter
     from emotag.tagging.ledger import open_ledger, run_fingerprint
     from emotag.tagging.run import find_some, open_engine, tag_found
     from emotag.tagging.sidecars import SidecarWriter
@@ -133,11 +133,7 @@ def tag(
     engine = open_engine(bundle, n_photos=len(found.photos), explainer=explainer)
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
     labels = bundle.config.label_set
-    gallery = (
-        None
-        if page is None
-        else GalleryWriter(page, labels, photos=page_photos, max_pixels=max_pixels)
-    )
+    gallery = open_gallery(page, labels, photos=page_photos, max_pixels=max_pixels)
     computation = run_fingerprint(bundle.config, explain=explain, max_pixels=max_pixels)
     with ExitStack() as stack:
         ledger = stack.enter_context(

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -22,17 +22,21 @@ from emotag.emotions import LabelSet
 from emotag.errors import EmotagError, StorageError
 from emotag.photos.finding import Findings
 from emotag.storage import is_special, replace_file
-from emotag.tagging.gallery import GalleryWriter, check_ending
 from emotag.tagging.rows import Row, RowTaker
 from emotag.tagging.sidecars import SidecarWriter
 from emotag.tagging.summary import Summary
 from emotag.tagging.writers import CsvWriter, RowWriter, choose_writer, open_writer
+
+if TYPE_CHECKING:
+    # only where a page is asked for
+    from emotag.tagging.gallery import GalleryWriter
 
 __all__ = [
     "STDOUT",
     "check_page",
     "check_target",
     "make_page",
+    "open_gallery",
     "output_file",
     "print_left_alone",
     "print_page",
@@ -79,6 +83,8 @@ def check_page(page: str | None) -> None:
     """
     if page is None:
         return
+    from emotag.tagging.gallery import check_ending
+
     if os.path.isdir(page):
         raise StorageError(f"{page} cannot be written: it is a folder.")
     check_ending(page)
@@ -172,7 +178,18 @@ def print_sidecars(sidecars: SidecarWriter) -> None:
     print_left_alone(sidecars.refusals)
 
 
-def make_page(gallery: GalleryWriter, *, jobs: int | None, quiet: bool) -> None:
+def open_gallery(
+    page: str | None, labels: LabelSet, *, photos: int, max_pixels: int
+) -> "GalleryWriter | None":
+    """Return what takes the rows for a page, if one is asked for."""
+    if page is None:
+        return None
+    from emotag.tagging.gallery import GalleryWriter
+
+    return GalleryWriter(page, labels, photos=photos, max_pixels=max_pixels)
+
+
+def make_page(gallery: "GalleryWriter", *, jobs: int | None, quiet: bool) -> None:
     """Make the page of the rows that a gallery took, and show how far it is."""
     with progress_bar("Page", gallery.shown, quiet=quiet) as advance:
         try:
@@ -184,7 +201,7 @@ def make_page(gallery: GalleryWriter, *, jobs: int | None, quiet: bool) -> None:
             ) from error
 
 
-def print_page(gallery: GalleryWriter) -> None:
+def print_page(gallery: "GalleryWriter") -> None:
     """Print to stderr what became of the page."""
     size = f"{os.path.getsize(gallery.path) / 1e6:.1f} MB"
     notes.print(f"Page: {safe(gallery.path)}, {_photos(gallery.shown)}, {size}.")

@@ -103,7 +103,7 @@ function drawGroups() {
   for (const refused of data.refused) {
     const kept = refused.rows.length;
     refused.list = node('ul', { className: 'refused', role: 'list' });
-    refused.items = refused.rows.map((row) => node('li', {}, name(row.path), node('span', {}, ` – ${row.reason}`)));
+    refused.items = refused.rows.map((row) => node('li', {}, path(row.path), node('span', {}, ` – ${row.reason}`)));
     refused.list.append(...refused.items);
     refused.note = node('small');
     refused.section = node('section', {}, node('h2', {}, refused.status, refused.note), refused.list);
@@ -187,10 +187,14 @@ function later(work) {
   requestAnimationFrame(() => { waiting = false; work(); });
 }
 
-function reset() {
+function empty() {
   Object.assign(filters, { sentiment: '', least: 0, most: 100, search: '' });
   filters.labels.clear();
   filters.statuses.clear();
+}
+
+function reset() {
+  empty();
   apply();
 }
 
@@ -255,7 +259,7 @@ function apply() {
 
 function say(count) {
   const whole = photos.length + data.refused.reduce((sum, one) => sum + one.rows.length, 0);
-  byId('count').textContent = count === whole ? `all ${many(whole)} here` : `${many(count)} of ${many(whole)}`;
+  byId('count').textContent = count === whole ? `${many(whole)} shown` : `${many(count)} of ${many(whole)} shown`;
   byId('empty').hidden = count > 0;
   byId('reset').hidden = isUnfiltered();
   for (const made of document.querySelectorAll('.chips button')) made.press();
@@ -309,8 +313,13 @@ function percent(text, otherwise) {
 function restore() {
   const said = new URLSearchParams(location.hash.slice(1));
   const statuses = ['uncertain', ...data.refused.map((one) => one.status)];
-  filters.labels = new Set(said.getAll('emotion').map((one) => data.labels.indexOf(one)).filter((index) => data.groups.some((group) => group.label === index)));
-  filters.statuses = new Set(said.getAll('status').filter((one) => statuses.includes(one)));
+  empty();
+  for (const group of data.groups) {
+    if (group.label !== null && said.getAll('emotion').includes(data.labels[group.label])) filters.labels.add(group.label);
+  }
+  for (const status of statuses) {
+    if (said.getAll('status').includes(status)) filters.statuses.add(status);
+  }
   filters.sentiment = data.sentiments.includes(said.get('sentiment')) ? said.get('sentiment') : '';
   filters.least = percent(said.get('least'), 0);
   filters.most = Math.max(filters.least, percent(said.get('most'), 100));
@@ -445,7 +454,7 @@ function drawLarge() {
     emotion === null ? 'uncertain' : name(emotion),
     node('small', {}, `${figure(photo.confidence)}${photo.sentiment ? ` · ${photo.sentiment}` : ''}`),
   );
-  byId('name').replaceChildren(name(photo.path));
+  byId('name').replaceChildren(path(photo.path));
   byId('facts').replaceChildren();
   if (emotion === null) byId('facts').append(fact('Perhaps', name(data.labels[photo.best])));
   if (photo.because) byId('facts').append(fact('Because', name(photo.because)));
@@ -469,7 +478,8 @@ function drawStage(photo, number) {
   }
   const frame = node('div', { className: 'frame' });
   frame.style.setProperty('--ratio', photo.colour ? photo.width / photo.height : 1.5);
-  frame.style.setProperty('--most', photo.colour ? `${photo.width}px` : '100cqw');
+  // a small photo is enlarged, but not beyond what it can bear
+  frame.style.setProperty('--most', photo.colour ? `${2 * photo.width}px` : '100cqw');
   if (source) frame.append(node('img', { alt: caption(photo), src: source }));
   if (photo.link) {
     const original = node('img', { alt: '', decoding: 'async' });

@@ -14,6 +14,13 @@ const byId = (id) => document.getElementById(id);
 // A name from outside keeps its direction of writing to itself.
 const name = (text) => node('bdi', {}, text);
 
+// A path is broken where a folder ends, if it must be.
+function path(text) {
+  const shown = node('bdi');
+  for (const part of text.split(/(?<=[/\\])/)) shown.append(part, node('wbr'));
+  return shown;
+}
+
 const figure = (number) => number.toFixed(2);
 
 const many = (count) => count.toLocaleString('en');
