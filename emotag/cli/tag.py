@@ -54,7 +54,7 @@ def tag(
             metavar="N",
             help="With --html: photos on the page, the surest of each emotion.",
         ),
-    ] = 4000,
+    ] = 3000,
     exclude: Annotated[
         list[str] | None,
         typer.Option("--exclude", metavar="PATTERN", help="Leave out names or paths like this."),

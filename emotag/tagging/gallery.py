@@ -26,8 +26,8 @@ __all__ = ["ENDINGS", "PHOTOS", "GalleryWriter", "Surest", "check_ending"]
 
 ENDINGS = (".html", ".htm")
 
-PHOTOS = 4000
-"""On a page, by default: it is of 45 MB then."""
+PHOTOS = 3000
+"""On a page, by default: it is of 30 to 60 MB then."""
 
 # Photos whose thumbnails stand in one block of the page, and are made by one thread at a time.
 _BLOCK = 32
