@@ -96,7 +96,7 @@ function drawGroups() {
     for (let number = group.from; number < group.to; number++) list.append(tile(photos[number], number));
     group.note = node('small');
     const title = group.label === null ? node('span', {}, 'uncertain') : name(data.labels[group.label]);
-    group.section = node('section', {}, node('h2', { id: group.id }, title, group.note), list);
+    group.section = node('section', {}, node('h2', { id: group.id }, title, ' ', group.note), list);
     group.section.setAttribute('aria-labelledby', group.id);
     byId('gallery').append(group.section);
   });
@@ -106,7 +106,7 @@ function drawGroups() {
     refused.items = refused.rows.map((row) => node('li', {}, path(row.path), node('span', {}, ` – ${row.reason}`)));
     refused.list.append(...refused.items);
     refused.note = node('small');
-    refused.section = node('section', {}, node('h2', {}, refused.status, refused.note), refused.list);
+    refused.section = node('section', {}, node('h2', {}, refused.status, ' ', refused.note), refused.list);
     if (kept < refused.count) {
       refused.section.append(node('p', { className: 'more' }, `… and ${many(refused.count - kept)} more, which are not listed here.`));
     }
@@ -134,7 +134,7 @@ const filters = { labels: new Set(), statuses: new Set(), sentiment: '', least: 
 
 function chip(text, count, kind, isPressed, press) {
   const made = node('button', { type: 'button', className: kind }, text);
-  if (count !== null) made.append(node('span', { className: 'many' }, many(count)));
+  if (count !== null) made.append(' ', node('span', { className: 'many' }, many(count)));
   made.press = () => made.setAttribute('aria-pressed', String(isPressed()));
   made.addEventListener('click', () => { press(); apply(); });
   return made;
@@ -348,13 +348,14 @@ function focusOn(number) {
 
 const topOf = (number) => Math.round(tiles[number].getBoundingClientRect().top);
 
-// The tile above or below: in the next row, the one whose middle is nearest.
+// The tile above or below: in the next row, the one whose middle is nearest to where one began.
+let column = null;
 function vertical(step) {
   const middle = (number) => {
     const box = tiles[number].getBoundingClientRect();
     return box.left + box.width / 2;
   };
-  const here = middle(active);
+  column ??= middle(active);
   let at = order.indexOf(active);
   const row = topOf(active);
   while (order[at] !== undefined && Math.abs(topOf(order[at]) - row) < 3) at += step;
@@ -362,7 +363,7 @@ function vertical(step) {
   const next = topOf(order[at]);
   let best = order[at];
   for (; order[at] !== undefined && Math.abs(topOf(order[at]) - next) < 3; at += step) {
-    if (Math.abs(middle(order[at]) - here) < Math.abs(middle(best) - here)) best = order[at];
+    if (Math.abs(middle(order[at]) - column) < Math.abs(middle(best) - column)) best = order[at];
   }
   return best;
 }
@@ -387,6 +388,7 @@ const KEYS = {
 
 function onTileKey(event) {
   if (event.altKey || event.ctrlKey || event.metaKey || !event.target.closest('.tile')) return false;
+  if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') column = null;
   if (event.key === 'Enter' || event.key === ' ') open(active);
   else if (event.key in MOVES && active >= 0) focusOn(MOVES[event.key]());
   else return false;
@@ -452,6 +454,7 @@ function drawLarge() {
   const emotion = label(photo);
   byId('says').replaceChildren(
     emotion === null ? 'uncertain' : name(emotion),
+    ' ',
     node('small', {}, `${figure(photo.confidence)}${photo.sentiment ? ` · ${photo.sentiment}` : ''}`),
   );
   byId('name').replaceChildren(path(photo.path));

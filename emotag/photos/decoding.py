@@ -338,7 +338,7 @@ def _to_grey(image: Image.Image) -> Image.Image:
 def _fitting(area: int, width: int, height: int) -> tuple[int, int]:
     """Return the size of no more than so many pixels to which a photo is reduced."""
     scale = min(1.0, (area / (width * height)) ** 0.5)
-    return max(1, round(width * scale)), max(1, round(height * scale))
+    return max(1, int(width * scale)), max(1, int(height * scale))
 
 
 def _shrink(area: int, image: Image.Image) -> NDArray[np.uint8]:

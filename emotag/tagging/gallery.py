@@ -156,7 +156,7 @@ class GalleryWriter:
 
     def write(self, row: Row) -> None:
         """Take one row."""
-        self._model = row.model
+        self._model = row.model or self._model
         if row.status not in _REFUSED:
             self._surest.add(row)
             return
