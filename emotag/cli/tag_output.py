@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from rich.cells import cell_len
+from rich.filesize import decimal
 from rich.text import Text
 
 from emotag.cli.console import (
@@ -197,13 +198,13 @@ def make_page(gallery: "GalleryWriter", *, jobs: int | None, quiet: bool) -> Non
         except KeyboardInterrupt as error:
             state = "is as it was" if os.path.lexists(gallery.path) else "was not written"
             raise KeyboardInterrupt(
-                f"Stopped: {safe(gallery.path)} {state}, no photo was changed."
+                f"Stopped: {safe(gallery.path)} {state}; no photo was changed."
             ) from error
 
 
 def print_page(gallery: "GalleryWriter") -> None:
     """Print to stderr what became of the page."""
-    size = f"{os.path.getsize(gallery.path) / 1e6:.1f} MB"
+    size = decimal(os.path.getsize(gallery.path))
     notes.print(f"Page: {safe(gallery.path)}, {_photos(gallery.shown)}, {size}.")
     if left := gallery.total - gallery.shown:
         notes.print(

@@ -5,7 +5,7 @@ the system's Chromium, without a window, as by a double click.
 
     python -m tests.benchmarks.gallery
 
-Targets, of 5,000 photos: something to see within a second, a filter within 200 ms,
+Targets, of 5,000 photos: the first picture within a second, a filter within 200 ms,
 no frame of scrolling over 200 ms, no more than a few hundred pictures at once.
 """
 
@@ -26,6 +26,13 @@ from tests.benchmarks.measuring import THUMBNAILS, describe_machine
 from tests.chromium import open_chromium
 
 PHOTOS = THUMBNAILS.parent / "happysad"
+
+# Noted by the page itself, once the first picture of a photo can be drawn.
+FIRST = """const look = () =>
+  document.querySelector('.tile img')?.naturalWidth
+    ? requestAnimationFrame(now => { window.firstPicture = now; })
+    : requestAnimationFrame(look);
+look();"""
 
 # From the click to the frame that shows what it did: a frame is drawn between the two callbacks.
 CLICK = """selector => new Promise(done => {
@@ -101,13 +108,15 @@ def measure(path: str) -> None:
     """Open the page in Chromium and print how it does."""
     with open_chromium() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.add_init_script(FIRST)
         page.goto(f"file://{path}")
+        page.wait_for_function("window.firstPicture")
         page.wait_for_timeout(1000)
         timing: dict[str, Any] = page.evaluate(
-            "() => ({ paint: performance.getEntriesByName('first-contentful-paint')[0].startTime,"
+            "() => ({ first: window.firstPicture,"
             " whole: performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd })"
         )
-        show("something to see", f"{timing['paint']:8.0f} ms   wanted under 1,000")
+        show("first picture", f"{timing['first']:8.0f} ms   wanted under 1,000")
         show("read to its end", f"{timing['whole']:8.0f} ms")
         clicks = [
             page.evaluate(CLICK, f"#{group} button:nth-child({number})")
