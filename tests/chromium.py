@@ -2,13 +2,14 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
-__all__ = ["find_chromium", "open_chromium"]
+__all__ = ["find_chromium", "open_chromium", "wait_until"]
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -33,3 +34,14 @@ def open_chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def wait_until(page: Page, expression: str, seconds: float = 10) -> None:
+    """Wait until an expression of JavaScript is true.
+
+    Not by playwright's own waiting: that evaluates text inside of the page, which our pages forbid.
+    """
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"not in {seconds} seconds: {expression}"
+        page.wait_for_timeout(20)

@@ -116,9 +116,11 @@ function drawGroups() {
 }
 
 function drawAbout() {
-  const refused = data.refused.map((one) => `${many(one.count)} ${one.status}`);
-  const all = `${many(data.total)} ${data.total === 1 ? 'photo' : 'photos'}`;
-  byId('about').append([all, ...refused].join(', '));
+  const uncertain = data.groups.find((group) => group.label === null)?.count ?? 0;
+  const parts = [['tagged', data.total - uncertain], ['uncertain', uncertain], ...data.refused.map((one) => [one.status, one.count])];
+  const all = parts.reduce((sum, [, count]) => sum + count, 0);
+  const said = parts.filter(([status, count]) => count || status === 'tagged').map(([status, count]) => `${many(count)} ${status}`);
+  byId('about').append(`${many(all)} ${all === 1 ? 'photo' : 'photos'}: ${said.join(', ')}`);
   const left = data.left
     ? `${many(data.left)} photos are left out: the page holds the ${many(photos.length)} surest, shared among the emotions. `
     : '';

@@ -23,7 +23,7 @@ from emotag.emotions import FIVE
 from emotag.tagging.gallery import GalleryWriter
 from emotag.tagging.rows import Row
 from tests.benchmarks.measuring import THUMBNAILS, describe_machine
-from tests.chromium import open_chromium
+from tests.chromium import open_chromium, wait_until
 
 PHOTOS = THUMBNAILS.parent / "happysad"
 
@@ -110,7 +110,7 @@ def measure(path: str) -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.add_init_script(FIRST)
         page.goto(f"file://{path}")
-        page.wait_for_function("window.firstPicture")
+        wait_until(page, "window.firstPicture", seconds=60)
         page.wait_for_timeout(1000)
         timing: dict[str, Any] = page.evaluate(
             "() => ({ first: window.firstPicture,"

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from emotag.emotions import FIVE, LabelSet
 from emotag.tagging.gallery import GalleryWriter
 from emotag.tagging.rows import Row
-from tests.chromium import open_chromium
+from tests.chromium import open_chromium, wait_until
 from tests.conftest import draw_photo
 
 # Names that a file system takes, and how the page shows them.
@@ -177,8 +177,9 @@ class TestText:
             assert facts[-1] == "<i>PNG</i> under the ending .jpg"
             # the photo itself is there, whatever it is called
             expect(page.locator(".frame img")).to_have_count(2)
-            page.wait_for_function(
-                "[...document.querySelectorAll('.frame img')].every(one => one.naturalWidth === 96)"
+            wait_until(
+                page,
+                "[...document.querySelectorAll('.frame img')].every(one => one.naturalWidth === 96)",
             )
             page.keyboard.press("ArrowRight")
         assert sorted(seen) == sorted(f"{tmp_path}/{name}" for name in shown)
@@ -221,7 +222,9 @@ class TestFilters:
         ]
         assert names(page)[:3] == ["photo0.jpg", "photo4.jpg", "photo8.jpg"]
         assert page.inner_text("#count") == "43 shown"
-        assert page.inner_text("#about") == "41 photos, 1 skipped, 1 failed"
+        assert page.inner_text("#about") == (
+            "43 photos: 31 tagged, 10 uncertain, 1 skipped, 1 failed"
+        )
         assert page.locator("#labels button").all_inner_texts() == [
             *("love 10", "happiness 10", "fear 10", "sadness 1"),
             *("uncertain 10", "skipped 1", "failed 1"),
@@ -546,14 +549,14 @@ class TestThousands:
         assert 0 < self.live(page) < 200
         for place in (0.5, 1.0, 0.1):
             page.evaluate(f"scrollTo(0, {place} * document.documentElement.scrollHeight)")
-            page.wait_for_function(IN_VIEW_IS_DRAWN)
+            wait_until(page, IN_VIEW_IS_DRAWN)
             assert 0 < self.live(page) < 200
         page.click("#labels button:has-text('sadness')")
-        page.wait_for_function(IN_VIEW_IS_DRAWN)
+        wait_until(page, IN_VIEW_IS_DRAWN)
         assert page.inner_text("#count") == "1,000 of 5,000 shown"
         page.keyboard.press("g")
         page.keyboard.press("End")
-        page.wait_for_function(IN_VIEW_IS_DRAWN)
+        wait_until(page, IN_VIEW_IS_DRAWN)
         assert self.live(page) < 200
 
 
