@@ -177,10 +177,7 @@ class TestText:
             assert facts[-1] == "<i>PNG</i> under the ending .jpg"
             # the photo itself is there, whatever it is called
             expect(page.locator(".frame img")).to_have_count(2)
-            wait_until(
-                page,
-                "[...document.querySelectorAll('.frame img')].every(one => one.naturalWidth === 96)",
-            )
+            wait_until(page, BOTH_ARE_DRAWN)
             page.keyboard.press("ArrowRight")
         assert sorted(seen) == sorted(f"{tmp_path}/{name}" for name in shown)
         assert page.locator("main img[src='x'], main b, main script").count() == 0
@@ -559,6 +556,11 @@ class TestThousands:
         wait_until(page, IN_VIEW_IS_DRAWN)
         assert self.live(page) < 200
 
+
+# the thumbnail and the photo itself
+BOTH_ARE_DRAWN = """[...document.querySelectorAll('.frame img')].every(
+    one => one.naturalWidth === 96
+)"""
 
 IN_VIEW_IS_DRAWN = """() => {
     const tiles = [...document.querySelectorAll('#gallery li:not([hidden])')].filter(one => {
