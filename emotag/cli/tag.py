@@ -112,7 +112,6 @@ def tag(
         make_page,
         open_gallery,
         output_file,
-        print_page,
         print_sidecars,
         print_summary,
         tell_no_ledger,
@@ -160,13 +159,11 @@ def tag(
             extra=extra,
             also=[taker for taker in (sidecars, gallery) if taker is not None],
         )
-    if gallery is not None:
-        make_page(gallery, jobs=jobs, quiet=quiet)
     if not quiet:
         print_summary(summary, found, output, time.monotonic() - started)
-    if gallery is not None and not quiet:
-        print_page(gallery)
     if sidecars is not None and (sidecars.refusals or not quiet):
         print_sidecars(sidecars)
+    if gallery is not None:
+        make_page(gallery, jobs=jobs, quiet=quiet)
     if summary.statuses["failed"] or found.unlisted or (sidecars and sidecars.refusals):
         raise typer.Exit(SOME_UNREAD)

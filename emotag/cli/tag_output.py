@@ -40,7 +40,6 @@ __all__ = [
     "open_gallery",
     "output_file",
     "print_left_alone",
-    "print_page",
     "print_sidecars",
     "print_summary",
     "tell_no_ledger",
@@ -191,7 +190,7 @@ def open_gallery(
 
 
 def make_page(gallery: "GalleryWriter", *, jobs: int | None, quiet: bool) -> None:
-    """Make the page of the rows that a gallery took, and show how far it is."""
+    """Make the page of the rows that a gallery took; show how far it is, and what became of it."""
     with progress_bar("Page", gallery.shown, quiet=quiet) as advance:
         try:
             gallery.finish(jobs=jobs, advance=advance)
@@ -200,10 +199,11 @@ def make_page(gallery: "GalleryWriter", *, jobs: int | None, quiet: bool) -> Non
             raise KeyboardInterrupt(
                 f"Stopped: {safe(gallery.path)} {state}; no photo was changed."
             ) from error
+    if not quiet:
+        _print_page(gallery)
 
 
-def print_page(gallery: "GalleryWriter") -> None:
-    """Print to stderr what became of the page."""
+def _print_page(gallery: "GalleryWriter") -> None:
     size = decimal(os.path.getsize(gallery.path))
     notes.print(f"Page: {safe(gallery.path)}, {_photos(gallery.shown)}, {size}.")
     if left := gallery.total - gallery.shown:
