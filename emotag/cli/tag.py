@@ -42,6 +42,19 @@ def tag(
             "--sidecar", metavar="FORM", help="With --xmp: photo.jpg.xmp, or photo.xmp for Adobe."
         ),
     ] = "photo.jpg.xmp",
+    page: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Make a page of the photos, by emotion, too."),
+    ] = None,
+    page_photos: Annotated[
+        int,
+        typer.Option(
+            "--html-photos",
+            min=1,
+            metavar="N",
+            help="With --html: photos on the page, the surest of each emotion.",
+        ),
+    ] = 3000,
     exclude: Annotated[
         list[str] | None,
         typer.Option("--exclude", metavar="PATTERN", help="Leave out names or paths like this."),
@@ -123,7 +136,10 @@ def tag(
     from emotag.bundle.finding import find_bundle
     from emotag.bundle.folder import open_bundle
     from emotag.cli.tag_output import (
+        check_page,
         check_target,
+        make_page,
+        open_gallery,
         output_file,
         print_merge_hint,
         print_sidecars,
@@ -141,6 +157,7 @@ def tag(
 
     started = time.monotonic()
     check_target(output)
+    check_page(page)
     workers = choose_workers(processes, dask)
     part = Part(output_file(output), Shard.parse(shard)) if shard else None
     target = part.path if part else output
@@ -149,6 +166,8 @@ def tag(
     found = find_some(paths, exclude or ())
     photos = Shard.parse(shard).share(found.photos) if shard else found.photos
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
+    labels = bundle.config.label_set
+    gallery = open_gallery(page, labels, photos=page_photos, max_pixels=max_pixels)
     engine = choose_engine(engine, len(photos))
     computation = run_fingerprint(
         bundle.config, engine=engine, explain=explain, max_pixels=max_pixels
@@ -173,11 +192,11 @@ def tag(
         summary = write_rows(
             rows,
             len(photos),
-            bundle.config.label_set,
+            labels,
             target,
             quiet=quiet,
             extra=extra,
-            also=[taker for taker in (sidecars,) if taker is not None],
+            also=[taker for taker in (sidecars, gallery) if taker is not None],
         )
     if part:
         part.finish(found.photos, [computation, min_confidence, top])
@@ -187,5 +206,7 @@ def tag(
         print_merge_hint(output)
     if sidecars is not None and (sidecars.refusals or not quiet):
         print_sidecars(sidecars)
+    if gallery is not None:
+        make_page(gallery, jobs=jobs, quiet=quiet)
     if summary.statuses["failed"] or found.unlisted or (sidecars and sidecars.refusals):
         raise typer.Exit(SOME_UNREAD)

@@ -4,9 +4,10 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rich.cells import cell_len
+from rich.filesize import decimal
 from rich.text import Text
 
 from emotag.cli.console import (
@@ -28,9 +29,16 @@ from emotag.tagging.sidecars import SidecarWriter
 from emotag.tagging.summary import Summary
 from emotag.tagging.writers import CsvWriter, FinishedWriter, choose_writer, finishing, open_writer
 
+if TYPE_CHECKING:
+    # only where a page is asked for
+    from emotag.tagging.gallery import GalleryWriter
+
 __all__ = [
     "STDOUT",
+    "check_page",
     "check_target",
+    "make_page",
+    "open_gallery",
     "output_file",
     "print_left_alone",
     "print_merge_hint",
@@ -65,13 +73,35 @@ def check_target(output: str | None) -> None:
     elif os.path.isdir(output):
         raise StorageError(f"{output} cannot be written: it is a folder.")
     choose_writer(output)
-    if is_special(output) and not os.path.isdir(output):
+    if os.path.isdir(output) or not is_special(output):
+        _check_folder(output)
+
+
+def check_page(page: str | None) -> None:
+    """Refuse at once a page that could not be written in the end.
+
+    Raises
+    ------
+    StorageError
+        It is a folder, its name is not that of a page, or its own folder
+        does not exist or may not be written to.
+    """
+    if page is None:
         return
-    folder = os.path.dirname(output) or "."
+    from emotag.tagging.gallery import check_ending
+
+    if os.path.isdir(page):
+        raise StorageError(f"{page} cannot be written: it is a folder.")
+    check_ending(page)
+    _check_folder(page)
+
+
+def _check_folder(path: str) -> None:
+    folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
-        raise StorageError(f"{output} cannot be written: there is no folder {folder}.")
+        raise StorageError(f"{path} cannot be written: there is no folder {folder}.")
     if not os.access(folder, os.W_OK):
-        raise StorageError(f"{output} cannot be written: no permission for the folder {folder}.")
+        raise StorageError(f"{path} cannot be written: no permission for the folder {folder}.")
 
 
 def _refuse_other_files(folder: str) -> None:
@@ -163,6 +193,42 @@ def print_sidecars(sidecars: SidecarWriter) -> None:
     )
     notes.print(f"Sidecars: {said}.")
     print_left_alone(sidecars.refusals)
+
+
+def open_gallery(
+    page: str | None, labels: LabelSet, *, photos: int, max_pixels: int
+) -> "GalleryWriter | None":
+    """Return what takes the rows for a page, if one is asked for."""
+    if page is None:
+        return None
+    from emotag.tagging.gallery import GalleryWriter
+
+    return GalleryWriter(page, labels, photos=photos, max_pixels=max_pixels)
+
+
+def make_page(gallery: "GalleryWriter", *, jobs: int | None, quiet: bool) -> None:
+    """Make the page of the rows that a gallery took; show how far it is, and what became of it."""
+    with progress_bar("Page", gallery.shown, quiet=quiet) as advance:
+        try:
+            gallery.finish(jobs=jobs, advance=advance)
+        except KeyboardInterrupt as error:
+            state = "is as it was" if os.path.lexists(gallery.path) else "was not written"
+            raise KeyboardInterrupt(
+                f"Stopped: {safe(gallery.path)} {state}; no photo was changed."
+            ) from error
+    if not quiet:
+        _print_page(gallery)
+
+
+def _print_page(gallery: "GalleryWriter") -> None:
+    size = decimal(os.path.getsize(gallery.path))
+    notes.print(f"Page: {safe(gallery.path)}, {_photos(gallery.shown)}, {size}.")
+    if left := gallery.total - gallery.shown:
+        notes.print(
+            f"{_photos(left)} of {gallery.total} left out of the page, the least sure ones; "
+            "--html-photos N takes more.",
+            style="yellow",
+        )
 
 
 def print_left_alone(refusals: Sequence[tuple[str, str]]) -> None:
