@@ -13,6 +13,7 @@
     ├── BundleError (ValueError)        a saved model that is refused
     ├── WeightsError (OSError)          pretrained weights that are missing or altered
     ├── SidecarError (ValueError)       an XMP sidecar that is left alone
+    ├── EmbeddingError (OSError)        tags that cannot be put into a photo itself
     ├── StorageError (OSError)          something cannot be written or locked
     └── MissingExtraError (ImportError) a part of emotag that is not installed
 
@@ -25,6 +26,7 @@ from collections.abc import Iterable
 __all__ = [
     "BundleError",
     "DataError",
+    "EmbeddingError",
     "EmotagError",
     "LabelError",
     "MissingExtraError",
@@ -102,6 +104,10 @@ class WeightsError(EmotagError, OSError):
 
 class SidecarError(EmotagError, ValueError):
     """An XMP sidecar that is no XMP, or not such that tags can be put into it."""
+
+
+class EmbeddingError(EmotagError, OSError):
+    """A photo that tags cannot be put into, or no exiftool to do it."""
 
 
 class StorageError(EmotagError, OSError):

@@ -42,6 +42,14 @@ def tag(
             "--sidecar", metavar="FORM", help="With --xmp: photo.jpg.xmp, or photo.xmp for Adobe."
         ),
     ] = "photo.jpg.xmp",
+    embed: Annotated[
+        bool,
+        typer.Option("--embed", help="Write the tags into the photos themselves, by exiftool."),
+    ] = False,
+    no_backup: Annotated[
+        bool,
+        typer.Option("--no-backup", help="With --embed: keep no photo.jpg_original."),
+    ] = False,
     exclude: Annotated[
         list[str] | None,
         typer.Option("--exclude", metavar="PATTERN", help="Leave out names or paths like this."),
@@ -82,7 +90,7 @@ def tag(
     """Tag photos with the emotion they depict and its sentiment.
 
     Every photo ends as one row: tagged, uncertain, skipped or failed, with the reason. No photo
-    is changed.
+    is changed unless --embed is given.
 
     Example: emotag tag ./photos -o tags.csv
 
@@ -96,11 +104,13 @@ def tag(
     from emotag.cli.tag_output import (
         check_target,
         output_file,
-        print_sidecars,
         print_summary,
+        print_written,
         tell_no_ledger,
         write_rows,
     )
+    from emotag.tagging.embedding import Embedder, refuse_remote
+    from emotag.tagging.exiftool import ExifTool
     from emotag.tagging.explaining import open_explainer
     from emotag.tagging.ledger import open_ledger, run_fingerprint
     from emotag.tagging.run import find_some, open_engine, tag_found
@@ -109,6 +119,8 @@ def tag(
     started = time.monotonic()
     check_target(output)
     sidecars = SidecarWriter(sidecar) if xmp else None
+    if embed:
+        refuse_remote(paths)
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
     explainer = open_explainer(bundle) if explain else None
@@ -117,9 +129,13 @@ def tag(
     labels = bundle.config.label_set
     computation = run_fingerprint(bundle.config, explain=explain, max_pixels=max_pixels)
     with ExitStack() as stack:
+        tool = stack.enter_context(ExifTool()) if embed else None
+        if tool is not None:
+            tool.start()
         ledger = stack.enter_context(
             open_ledger(output_file(output), computation, tell_no_ledger, fresh=fresh)
         )
+        embedder = Embedder(tool, backup=not no_backup, ledger=ledger) if tool else None
         rows = tag_found(
             found.photos,
             engine,
@@ -139,11 +155,14 @@ def tag(
             output,
             quiet=quiet,
             extra=extra,
-            also=[taker for taker in (sidecars,) if taker is not None],
+            also=[taker for taker in (sidecars, embedder) if taker is not None],
         )
     if not quiet:
         print_summary(summary, found, output, time.monotonic() - started)
-    if sidecars is not None and (sidecars.refusals or not quiet):
-        print_sidecars(sidecars)
-    if summary.statuses["failed"] or found.unlisted or (sidecars and sidecars.refusals):
+    refused = False
+    for title, writer in (("Sidecars", sidecars), ("Embedded", embedder)):
+        if writer is not None and (writer.refusals or not quiet):
+            print_written(title, writer)
+        refused |= writer is not None and bool(writer.refusals)
+    if summary.statuses["failed"] or found.unlisted or refused:
         raise typer.Exit(SOME_UNREAD)

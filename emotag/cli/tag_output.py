@@ -22,6 +22,7 @@ from emotag.emotions import LabelSet
 from emotag.errors import EmotagError, StorageError
 from emotag.photos.finding import Findings
 from emotag.storage import is_special, replace_file
+from emotag.tagging.embedding import Embedder
 from emotag.tagging.rows import Row, RowTaker
 from emotag.tagging.sidecars import SidecarWriter
 from emotag.tagging.summary import Summary
@@ -32,8 +33,8 @@ __all__ = [
     "check_target",
     "output_file",
     "print_left_alone",
-    "print_sidecars",
     "print_summary",
+    "print_written",
     "tell_no_ledger",
     "write_rows",
 ]
@@ -133,23 +134,24 @@ def write_rows(
                 summary.add(row)
                 advance()
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(_stopped(summary.total, total, output)) from error
+            changed = sum(_changed_photos(taker) for taker in also)
+            raise KeyboardInterrupt(_stopped(summary.total, total, output, changed)) from error
     return summary
 
 
-def print_sidecars(sidecars: SidecarWriter) -> None:
-    """Print to stderr what became of the sidecars."""
+def print_written(title: str, writer: SidecarWriter | Embedder) -> None:
+    """Print to stderr what became of the sidecars, or of tags that were to be embedded."""
     said = ", ".join(
-        f"{sidecars.counts[what]} {what}"
+        f"{writer.counts[what]} {what}"
         for what in ("written", "unchanged", "cleared")
-        if sidecars.counts[what] or what == "written"
+        if writer.counts[what] or what == "written"
     )
-    notes.print(f"Sidecars: {said}.")
-    print_left_alone(sidecars.refusals)
+    notes.print(f"{title}: {said}.")
+    print_left_alone(writer.refusals)
 
 
 def print_left_alone(refusals: Sequence[tuple[str, str]]) -> None:
-    """Print to stderr which sidecars were left alone, and why."""
+    """Print to stderr which sidecars or photos were left alone, and why."""
     if refusals:
         notes.print(f"{len(refusals)} left alone:", style="yellow")
     for path, reason in refusals[:_SHOWN_REFUSALS]:
@@ -242,13 +244,22 @@ def _padded(text: str, width: int) -> str:
     return shown + " " * (width - cell_len(shown))
 
 
-def _stopped(done: int, total: int, output: str | None) -> str:
+def _changed_photos(taker: RowTaker) -> int:
+    if not isinstance(taker, Embedder):
+        return 0
+    return taker.counts["written"] + taker.counts["cleared"]
+
+
+def _stopped(done: int, total: int, output: str | None, changed: int) -> str:
     kept, again = "", "The same command starts from the beginning."
     if output_file(output) is not None:
         again = "The same command goes on from there."
         state = "is as it was" if os.path.lexists(str(output)) else "was not written"
         kept = f" {output} {state}, and"
-    return f"Stopped after {done} of {total} photos;{kept} no photo was changed. {again}"
+    photos = "no photo was changed"
+    if changed:
+        photos = f"tags were embedded into {_photos(changed)}, each of which is whole"
+    return f"Stopped after {done} of {total} photos;{kept} {photos}. {again}"
 
 
 def _print_counts(summary: Summary, found: Findings, seconds: float) -> None:
