@@ -15,6 +15,7 @@
     ├── SidecarError (ValueError)       an XMP sidecar that is left alone
     ├── EmbeddingError (OSError)        tags that cannot be put into a photo itself
     ├── StorageError (OSError)          something cannot be written or locked
+    ├── MissingToolError (RuntimeError) a program that emotag calls, and that is not there
     └── MissingExtraError (ImportError) a part of emotag that is not installed
 
 Each is also the built-in kind that a caller would catch anyway. The message
@@ -30,6 +31,7 @@ __all__ = [
     "EmotagError",
     "LabelError",
     "MissingExtraError",
+    "MissingToolError",
     "ModelError",
     "PhotoError",
     "PhotosNotFoundError",
@@ -107,11 +109,15 @@ class SidecarError(EmotagError, ValueError):
 
 
 class EmbeddingError(EmotagError, OSError):
-    """A photo that tags cannot be put into, or no exiftool to do it."""
+    """A photo that tags cannot be put into."""
 
 
 class StorageError(EmotagError, OSError):
     """A file, folder or data base that cannot be written or opened."""
+
+
+class MissingToolError(EmotagError, RuntimeError):
+    """A program that emotag calls, and that is missing, too old or of no use."""
 
 
 class MissingExtraError(EmotagError, ImportError):

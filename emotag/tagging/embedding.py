@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from emotag.errors import EmbeddingError, SidecarError
+from emotag.errors import EmbeddingError, MissingToolError, SidecarError
 from emotag.photos.finding import find_photos
 from emotag.photos.formats import BACKUP
 from emotag.storage import remove_partial, replace_file
@@ -46,6 +46,10 @@ _ENDINGS = {
     "AVIF": "avif",
     "HEIF": "heic",
 }
+
+_PACKET = "packet.xmp"
+# Without an ending: exiftool has a say in those, and believes that it cannot write WebP.
+_WRITTEN = "written"
 
 # A packet in, another out; None stands for none.
 _Edit = Callable[[bytes | None], bytes | None]
@@ -122,7 +126,7 @@ class Embedder:
         try:
             self._remove_left(os.path.realpath(row.path))
             change = self._write(row)
-        except (SidecarError, OSError) as error:
+        except (SidecarError, MissingToolError, OSError) as error:
             self.refusals.append((row.path, _reason(row.path, error)))
             return
         if change is None:
@@ -140,10 +144,12 @@ class Embedder:
             remove_partial(path)
 
     def _write(self, row: Row) -> _Change | None:
+        # before anything is read: reading may change the time of the last access
+        before = os.stat(row.path)
         if row.status == "uncertain":
             if not may_hold_tags(row.path):
                 return None
-            return _change_packet(row.path, _remove, self._tool, backup=self._backup)
+            return _change_packet(row.path, before, _remove, self._tool, backup=self._backup)
         tags = row_tags(row, self._now)
         if _says(main_packet(row.path), tags):
             return None
@@ -151,7 +157,7 @@ class Embedder:
         def add(packet: bytes | None) -> bytes | None:
             return packet if _says(packet, tags) else add_tags(packet, tags)
 
-        return _change_packet(row.path, add, self._tool, backup=self._backup)
+        return _change_packet(row.path, before, add, self._tool, backup=self._backup)
 
 
 def untag_photo(path: str, tool: ExifTool) -> bool:
@@ -173,9 +179,17 @@ def untag_photo(path: str, tool: ExifTool) -> bool:
     ------
     EmbeddingError
         It cannot be done; the photo is left as it was. The message has no path in it.
+    MissingToolError
+        exiftool is needed, and missing or too old.
     """
+    if not os.path.exists(path):
+        # a link that leads nowhere
+        return False
     try:
-        return _change_packet(path, _remove, tool, backup=False) is not None
+        before = os.stat(path)
+        if not may_hold_tags(path):
+            return False
+        return _change_packet(path, before, _remove, tool, backup=False) is not None
     except (SidecarError, OSError) as error:
         raise EmbeddingError(_reason(path, error)) from error
 
@@ -199,15 +213,14 @@ def untag_photos(paths: Iterable[str]) -> tuple[int, list[tuple[str, str]]]:
 
     Raises
     ------
-    EmbeddingError
+    MissingToolError
         exiftool is needed, and missing or too old.
     """
     cleared = 0
     refusals: list[tuple[str, str]] = []
     there = [path for path in paths if os.path.lexists(path) and not _is_sidecar(path)]
     with ExifTool() as tool:
-        for path in filter(may_hold_tags, find_photos(there).photos):
-            tool.start()
+        for path in find_photos(there).photos:
             try:
                 cleared += untag_photo(path, tool)
             except EmbeddingError as error:
@@ -227,27 +240,27 @@ def _remove(packet: bytes | None) -> bytes | None:
     return None if packet is None else remove_tags(packet)
 
 
-def _change_packet(path: str, edit: _Edit, tool: ExifTool, *, backup: bool) -> _Change | None:
+def _change_packet(
+    path: str, before: os.stat_result, edit: _Edit, tool: ExifTool, *, backup: bool
+) -> _Change | None:
     """Edit a photo's packet; return None, and leave the photo alone, if that changes nothing."""
     # a link stays a link: what it leads to is changed
     path = os.path.realpath(path)
-    before = os.stat(path)
     kind = kind_of(path)
     _refuse(before, kind)
     photo = f"photo.{_ENDINGS[str(kind)]}"
-    written = f"written.{_ENDINGS[str(kind)]}"
     try:
         hidden = _lay_out(path, photo, kind, tool)
         packet = _read_packet(photo, tool)
         edited = edit(packet)
         if edited == packet:
             return None
-        _write_packet(edited, photo, written, tool)
+        written = _write_packet(edited, photo, tool)
         if hidden:
-            show_extended(os.path.join(tool.folder, written))
-        after = _swap(path, before, os.path.join(tool.folder, written), backup=backup)
+            show_extended(written)
+        after = _swap(path, before, written, backup=backup)
     finally:
-        _clean(tool, photo, written)
+        _clean(tool, photo)
     return _Change(identity_of(before), after)
 
 
@@ -274,16 +287,18 @@ def _read_packet(photo: str, tool: ExifTool) -> bytes | None:
     return tool.ask("-a", "-b", "-XMP", photo) or None
 
 
-def _write_packet(packet: bytes | None, photo: str, written: str, tool: ExifTool) -> None:
-    """Write a copy of a photo with another packet, and read it back."""
-    with open(os.path.join(tool.folder, "packet.xmp"), "wb") as file:
+def _write_packet(packet: bytes | None, photo: str, tool: ExifTool) -> str:
+    """Write a copy of a photo with another packet, read that back, and return the copy's path."""
+    with open(os.path.join(tool.folder, _PACKET), "wb") as file:
         file.write(packet or b"")
-    tool.ask("-XMP<=packet.xmp" if packet else "-XMP=", "-o", written, photo)
-    if not os.path.exists(os.path.join(tool.folder, written)):
+    tool.ask(f"-XMP<={_PACKET}" if packet else "-XMP=", "-o", _WRITTEN, photo)
+    written = os.path.join(tool.folder, _WRITTEN)
+    if not os.path.exists(written):
         raise EmbeddingError("was not written by exiftool, which does not say why")
     # what stands behind the packet's end is no part of it, and a GIF cannot hold it
-    if (_read_packet(written, tool) or b"").rstrip() != (packet or b"").rstrip():
+    if (_read_packet(_WRITTEN, tool) or b"").rstrip() != (packet or b"").rstrip():
         raise EmbeddingError("was written by exiftool so that other tags are read back from it")
+    return written
 
 
 def _swap(path: str, before: os.stat_result, written: str, *, backup: bool) -> str:
@@ -348,8 +363,8 @@ def _take_over(path: str, before: os.stat_result, handle: int) -> None:
     os.utime(handle, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def _clean(tool: ExifTool, *names: str) -> None:
-    for name in (*names, "packet.xmp"):
+def _clean(tool: ExifTool, photo: str) -> None:
+    for name in (photo, _PACKET, _WRITTEN):
         with suppress(FileNotFoundError):
             os.remove(os.path.join(tool.folder, name))
 

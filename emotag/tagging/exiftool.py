@@ -9,7 +9,7 @@ from threading import Event, Timer
 from types import TracebackType
 from typing import Self
 
-from emotag.errors import EmbeddingError
+from emotag.errors import EmbeddingError, MissingToolError
 
 __all__ = ["LEAST_VERSION", "ExifTool"]
 
@@ -76,30 +76,32 @@ class ExifTool:
 
         Raises
         ------
-        EmbeddingError
+        MissingToolError
             It is missing, too old, or cannot be run.
         """
         if self._process is not None:
             return
         program = shutil.which("exiftool")
         if program is None:
-            raise EmbeddingError(
+            raise MissingToolError(
                 f"Tags inside of photos need exiftool, which is not installed; type: {_INSTALL}."
             )
         self._process = self._open(program)
         try:
             version = self._answer(["-ver"]).decode("ascii", "replace").strip()
         except _Ended as error:
-            raise EmbeddingError(
+            raise MissingToolError(
                 f"{program} cannot be used: it ends without an answer. "
                 f"It says: {'; '.join(self._complaints()) or 'nothing'}."
             ) from error
         if not _is_number(version):
             self._stop()
-            raise EmbeddingError(f"{program} cannot be used: it does not answer as exiftool does.")
+            raise MissingToolError(
+                f"{program} cannot be used: it does not answer as exiftool does."
+            )
         if float(version) < LEAST_VERSION:
             self._stop()
-            raise EmbeddingError(
+            raise MissingToolError(
                 f"exiftool {version} is too old; emotag needs {LEAST_VERSION} or newer. "
                 f"Type: {_INSTALL}."
             )
@@ -116,6 +118,8 @@ class ExifTool:
         ------
         EmbeddingError
             It complains, gives no answer in time, or ends twice on the same.
+        MissingToolError
+            It cannot be started.
         """
         try:
             self.start()
@@ -127,9 +131,10 @@ class ExifTool:
                 output = self._answer(arguments)
             except _Ended as error:
                 raise EmbeddingError("ends exiftool before it has answered") from error
-        complaints = self._complaints()
-        if any(line.startswith("Error") for line in complaints):
-            raise EmbeddingError(f"is refused by exiftool: {'; '.join(complaints)}")
+        for complaint in self._complaints():
+            kind, _, reason = complaint.removesuffix(f" - {arguments[-1]}").partition(": ")
+            if kind == "Error":
+                raise EmbeddingError(f"is refused by exiftool: {reason}")
         return output
 
     def _open(self, program: str) -> subprocess.Popen[bytes]:
@@ -149,7 +154,7 @@ class ExifTool:
                     start_new_session=True,
                 )
         except OSError as error:
-            raise EmbeddingError(f"{program} cannot be run: {error.strerror}.") from error
+            raise MissingToolError(f"{program} cannot be run: {error.strerror}.") from error
 
     def _answer(self, arguments: list[str] | tuple[str, ...]) -> bytes:
         process = self._process

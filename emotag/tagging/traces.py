@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -65,18 +66,22 @@ def may_hold_tags(path: str) -> bool:
     Parameters
     ----------
     path : str
-        A plain file; what cannot be read is taken for a photo that may.
+        What is no plain file holds nothing, and is not opened.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
     """
-    try:
-        with open(path, "rb") as file:
-            kind = sniff(file.read(HEADER_BYTES))
-            if kind == "JPEG":
-                return any(_is_trace(segment.content) for segment in _segments(file))
-            if kind == "PNG":
-                return any(_has_name(text) for text in _texts(file))
-            return kind is not None and _file_has_name(file)
-    except OSError:
-        return True
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        return False
+    with open(path, "rb") as file:
+        kind = sniff(file.read(HEADER_BYTES))
+        if kind == "JPEG":
+            return any(_is_trace(segment.content) for segment in _segments(file))
+        if kind == "PNG":
+            return any(_has_name(text) for text in _texts(file))
+        return kind is not None and _file_has_name(file)
 
 
 def main_packet(path: str) -> bytes | None:
@@ -183,8 +188,6 @@ def _unpacked(text: bytes) -> Iterator[bytes]:
 
 
 def _file_has_name(file: BinaryIO) -> bool:
-    if not os.fstat(file.fileno()).st_size:
-        return False
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         return any(content.find(needle) >= 0 for needle in _NEEDLES)
 

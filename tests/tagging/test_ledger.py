@@ -193,6 +193,29 @@ def test_no_output_has_no_ledger() -> None:
         assert ledger is None
 
 
+def test_what_emotag_changed_itself_is_not_read_again(
+    bundle: str, photos: list[str], tmp_path: Path
+) -> None:
+    output = str(tmp_path / "tags.csv")
+    sound = [path for path in photos if not path.endswith(("broken.jpg", "small.png"))]
+    rows, _ = tag(bundle, sound, output)
+    computation = run_fingerprint(open_bundle(bundle).config, explain=False, max_pixels=10**8)
+    states = [(path, str(identify(path))) for path in sound[:3]]
+    for path, _ in states:
+        draw_photo(path, 99)
+    with open_ledger(output, computation, pytest.fail) as ledger:
+        assert ledger is not None
+        ours, gone, other = states
+        ledger.renew(*ours, str(identify(ours[0])))
+        # after it was written, someone else has changed it
+        ledger.renew(*gone, "")
+        # what was said was said of another state than the one that was changed
+        ledger.renew(other[0], "1:2:3", str(identify(other[0])))
+    again, decoded = tag(bundle, sound, output)
+    assert decoded == sorted([gone[0], other[0]])
+    assert again[0] == rows[0]
+
+
 def test_what_is_not_there_has_no_identity(tmp_path: Path) -> None:
     assert identify(str(tmp_path / "gone")) is None
     assert identify("nul\0byte") is None
