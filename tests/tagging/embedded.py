@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from emotag.tagging.exiftool import ExifTool
 from emotag.tagging.rows import Row
@@ -32,7 +32,7 @@ KEPT_WHOLE = ("jpg", "png", "webp")
 WITHOUT_EXIF = ("gif",)
 
 
-def save_photo(path: Path, source: str, packet: bytes | None = None) -> Path:
+def save_photo(tool: ExifTool, path: Path, source: str, packet: bytes | None = None) -> Path:
     """Save a sample photo in the format that a path's ending names."""
     if path.suffix == ".heic":
         pytest.importorskip("pillow_heif").register_heif_opener()
@@ -45,19 +45,18 @@ def save_photo(path: Path, source: str, packet: bytes | None = None) -> Path:
         photo.resize((320, 214)).save(path, **options)
     if path.suffix == ".jpg":
         iptc = ["-IPTC:Keywords=mine", "-IPTC:Caption-Abstract=of mine", "-Comment=mine"]
-        exiftool("-overwrite_original", *iptc, str(path))
+        tool.ask("-overwrite_original", *iptc, str(path))
     if packet is not None:
-        put_packet(path, packet)
+        put_packet(tool, path, packet)
     os.utime(path, ns=(1_600_000_000_123_456_789, 1_500_000_000_987_654_321))
     return path
 
 
-def put_packet(path: Path, packet: bytes) -> None:
+def put_packet(tool: ExifTool, path: Path, packet: bytes) -> None:
     """Put a packet into a photo, to the byte."""
-    with ExifTool() as tool:
-        (Path(tool.folder) / "packet.xmp").write_bytes(packet)
-        tool.ask("-XMP<=packet.xmp", "-overwrite_original", str(path))
-        assert get_packet(path).rstrip() == packet.rstrip()
+    (Path(tool.folder) / "theirs.xmp").write_bytes(packet)
+    tool.ask("-XMP<=theirs.xmp", "-overwrite_original", str(path))
+    assert tool.ask("-XMP", "-b", str(path)).rstrip() == packet.rstrip()
 
 
 def get_packet(path: Path) -> bytes:
@@ -71,9 +70,9 @@ def exiftool(*arguments: str) -> bytes:
     return done.stdout
 
 
-def all_but_xmp(path: Path) -> dict[str, Any]:
+def all_but_xmp(tool: ExifTool, path: Path) -> dict[str, Any]:
     """Return all metadata of a photo but XMP, the file's own, and what tells of their sizes."""
-    said = json.loads(exiftool("-j", "-a", "-u", "-G1", "-b", str(path)))[0]
+    said = json.loads(tool.ask("-j", "-a", "-u", "-G1", "-b", str(path)))[0]
     left_out = ("XMP", "System:", "SourceFile", "ExifTool:", "Composite:")
     return {
         name: value
@@ -95,6 +94,11 @@ def all_but_xmp(path: Path) -> dict[str, Any]:
 def pixels(path: Path) -> NDArray[np.uint8]:
     with Image.open(path) as photo:
         return np.asarray(photo.convert("RGBA"))
+
+
+def frames(path: Path) -> list[NDArray[np.uint8]]:
+    with Image.open(path) as photo:
+        return [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(photo)]
 
 
 def scan(path: Path) -> bytes:

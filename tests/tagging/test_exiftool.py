@@ -127,7 +127,7 @@ def test_what_it_complains_of() -> None:
 
 @needs_exiftool
 @pytest.mark.skipif(sys.platform == "win32", reason="there, no process knows who started it")
-def test_it_ends_when_emotag_is_killed() -> None:
+def test_it_ends_when_emotag_is_killed(tmp_path: Path) -> None:
     program = (
         "import os, time\n"
         "from emotag.tagging.exiftool import ExifTool\n"
@@ -136,7 +136,11 @@ def test_it_ends_when_emotag_is_killed() -> None:
         "print(tool._process.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
-    emotag = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    emotag = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+    )
     assert emotag.stdout is not None
     exiftool = int(emotag.stdout.readline())
     # longer than it takes it to look after emotag, so that looking does it no harm
