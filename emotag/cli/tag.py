@@ -109,8 +109,6 @@ def tag(
         tell_no_ledger,
         write_rows,
     )
-    from emotag.tagging.embedding import Embedder, refuse_remote
-    from emotag.tagging.exiftool import ExifTool
     from emotag.tagging.explaining import open_explainer
     from emotag.tagging.ledger import open_ledger, run_fingerprint
     from emotag.tagging.run import find_some, open_engine, tag_found
@@ -120,6 +118,8 @@ def tag(
     check_target(output)
     sidecars = SidecarWriter(sidecar) if xmp else None
     if embed:
+        from emotag.tagging.embedding import open_embedder, refuse_remote
+
         refuse_remote(paths)
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
@@ -129,13 +129,14 @@ def tag(
     labels = bundle.config.label_set
     computation = run_fingerprint(bundle.config, explain=explain, max_pixels=max_pixels)
     with ExitStack() as stack:
-        tool = stack.enter_context(ExifTool()) if embed else None
-        if tool is not None:
-            tool.start()
         ledger = stack.enter_context(
             open_ledger(output_file(output), computation, tell_no_ledger, fresh=fresh)
         )
-        embedder = Embedder(tool, backup=not no_backup, ledger=ledger) if tool else None
+        embedder = (
+            stack.enter_context(open_embedder(backup=not no_backup, ledger=ledger))
+            if embed
+            else None
+        )
         rows = tag_found(
             found.photos,
             engine,

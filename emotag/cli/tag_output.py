@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -22,11 +22,13 @@ from emotag.emotions import LabelSet
 from emotag.errors import EmotagError, StorageError
 from emotag.photos.finding import Findings
 from emotag.storage import is_special, replace_file
-from emotag.tagging.embedding import Embedder
 from emotag.tagging.rows import Row, RowTaker
 from emotag.tagging.sidecars import SidecarWriter
 from emotag.tagging.summary import Summary
 from emotag.tagging.writers import CsvWriter, RowWriter, choose_writer, open_writer
+
+if TYPE_CHECKING:
+    from emotag.tagging.embedding import Embedder
 
 __all__ = [
     "STDOUT",
@@ -139,7 +141,7 @@ def write_rows(
     return summary
 
 
-def print_written(title: str, writer: SidecarWriter | Embedder) -> None:
+def print_written(title: str, writer: "SidecarWriter | Embedder") -> None:
     """Print to stderr what became of the sidecars, or of tags that were to be embedded."""
     said = ", ".join(
         f"{writer.counts[what]} {what}"
@@ -245,6 +247,9 @@ def _padded(text: str, width: int) -> str:
 
 
 def _changed_photos(taker: RowTaker) -> int:
+    # imported here: most runs change no photo
+    from emotag.tagging.embedding import Embedder
+
     if not isinstance(taker, Embedder):
         return 0
     return taker.counts["written"] + taker.counts["cleared"]

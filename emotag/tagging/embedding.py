@@ -10,8 +10,8 @@ import os
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -33,7 +33,7 @@ from emotag.tagging.traces import (
 )
 from emotag.tagging.xmp import Tags, add_tags, read_tags, remove_tags
 
-__all__ = ["Embedder", "refuse_remote", "untag_photo", "untag_photos"]
+__all__ = ["Embedder", "open_embedder", "refuse_remote", "untag_photo", "untag_photos"]
 
 # exiftool goes by the ending first; photos are called by what they are.
 _ENDINGS = {
@@ -81,6 +81,20 @@ def refuse_remote(paths: Iterable[str]) -> None:
     for path in paths:
         if "://" in path and not os.path.lexists(path):
             raise EmbeddingError(f"{path} is no file of this machine; leave out --embed.")
+
+
+@contextmanager
+def open_embedder(*, backup: bool = True, ledger: Ledger | None = None) -> Iterator["Embedder"]:
+    """Yield an `Embedder` of these parameters with an exiftool that runs.
+
+    Raises
+    ------
+    MissingToolError
+        exiftool is missing, too old, or cannot be run.
+    """
+    with ExifTool() as tool:
+        tool.start()
+        yield Embedder(tool, backup=backup, ledger=ledger)
 
 
 class Embedder:
