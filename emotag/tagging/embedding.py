@@ -26,8 +26,8 @@ from emotag.tagging.sidecars import row_tags
 from emotag.tagging.traces import (
     has_extended,
     hide_extended,
+    jpeg_packets,
     kind_of,
-    main_packet,
     may_hold_tags,
     show_extended,
 )
@@ -165,7 +165,7 @@ class Embedder:
                 return None
             return _change_packet(row.path, before, _remove, self._tool, backup=self._backup)
         tags = row_tags(row, self._now)
-        if _says(main_packet(row.path), tags):
+        if any(_says(packet, tags) for packet in jpeg_packets(row.path) or ()):
             return None
 
         def add(packet: bytes | None) -> bytes | None:
@@ -265,7 +265,7 @@ def _change_packet(
     photo = f"photo.{_ENDINGS[str(kind)]}"
     try:
         hidden = _lay_out(path, photo, kind, tool)
-        packet = _read_packet(photo, tool)
+        packet = _find_packet(path, photo, tool)
         edited = edit(packet)
         if edited == packet:
             return None
@@ -294,6 +294,14 @@ def _lay_out(path: str, photo: str, kind: str | None, tool: ExifTool) -> bool:
         return hide_extended(here)
     os.symlink(path, here)
     return False
+
+
+def _find_packet(path: str, photo: str, tool: ExifTool) -> bytes | None:
+    packets = jpeg_packets(path)
+    # exiftool is not needed to find the only packet of a JPEG, nor that there is none
+    if packets is None or len(packets) > 1:
+        return _read_packet(photo, tool)
+    return packets[0] if packets else None
 
 
 def _read_packet(photo: str, tool: ExifTool) -> bytes | None:

@@ -5,9 +5,11 @@ import random
 import shutil
 import subprocess
 import tempfile
-from threading import Event, Timer
+import time
+from queue import Empty, SimpleQueue
+from threading import Thread
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from emotag.errors import EmbeddingError, MissingToolError
 
@@ -58,6 +60,8 @@ class ExifTool:
         self._number = random.randrange(10**9)  # noqa: S311
         self._errors = os.path.join(self.folder, "errors.txt")
         self._read_errors = 0
+        self._output: SimpleQueue[bytes] = SimpleQueue()
+        self._reader: Thread | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +147,7 @@ class ExifTool:
         self._read_errors = 0
         try:
             with open(self._errors, "wb") as errors:
-                return subprocess.Popen(
+                process = subprocess.Popen(
                     [program, "-config", _CONFIG, "-stay_open", "True", "-@", "-"],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -155,41 +159,36 @@ class ExifTool:
                 )
         except OSError as error:
             raise MissingToolError(f"{program} cannot be run: {error.strerror}.") from error
+        assert process.stdout is not None
+        # a thread that waits, since not every system can wait for a pipe for a limited time
+        self._output = SimpleQueue()
+        self._reader = Thread(target=_pass_on, args=(process.stdout, self._output), daemon=True)
+        self._reader.start()
+        return process
 
     def _answer(self, arguments: list[str] | tuple[str, ...]) -> bytes:
         process = self._process
         assert process is not None
         assert process.stdin is not None
-        assert process.stdout is not None
         self._number += 1
         lines = [*arguments, f"-execute{self._number}", ""]
-        late = Event()
-
-        def give_up() -> None:
-            late.set()
-            process.kill()
-
-        watch = Timer(self._seconds, give_up)
-        watch.start()
         try:
             process.stdin.write("\n".join(lines).encode())
             process.stdin.flush()
-            return self._read(process.stdout.fileno())
+            return self._read()
+        except Empty as error:
+            self._stop()
+            raise EmbeddingError(f"exiftool gave no answer in {self._seconds:g} seconds") from error
         except (_Ended, OSError) as error:
             self._stop()
-            if late.is_set():
-                raise EmbeddingError(
-                    f"exiftool gave no answer in {self._seconds:g} seconds"
-                ) from error
             raise _Ended from error
-        finally:
-            watch.cancel()
 
-    def _read(self, handle: int) -> bytes:
+    def _read(self) -> bytes:
+        deadline = time.monotonic() + self._seconds
         end = b"{ready%d}" % self._number
         output = b""
         while not output.endswith((end + b"\n", end + b"\r\n")):
-            block = os.read(handle, 1 << 16)
+            block = self._output.get(timeout=max(deadline - time.monotonic(), 0))
             if not block:
                 raise _Ended
             output += block
@@ -217,7 +216,16 @@ class ExifTool:
         except (OSError, subprocess.TimeoutExpired):
             process.kill()
             process.wait()
+        if self._reader is not None:
+            self._reader.join()
         process.stdout.close()
+
+
+def _pass_on(pipe: IO[bytes], output: "SimpleQueue[bytes]") -> None:
+    """Pass on what comes through a pipe, and last that nothing more comes."""
+    while block := os.read(pipe.fileno(), 1 << 16):
+        output.put(block)
+    output.put(b"")
 
 
 def _is_number(text: str) -> bool:

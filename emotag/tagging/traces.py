@@ -15,8 +15,8 @@ from emotag.tagging.xmp import NAMESPACE
 __all__ = [
     "has_extended",
     "hide_extended",
+    "jpeg_packets",
     "kind_of",
-    "main_packet",
     "may_hold_tags",
     "show_extended",
 ]
@@ -84,8 +84,10 @@ def may_hold_tags(path: str) -> bool:
         return kind is not None and _file_has_name(file)
 
 
-def main_packet(path: str) -> bytes | None:
-    """Return a JPEG's only packet; None if it is no JPEG, or has none or several.
+def jpeg_packets(path: str) -> list[bytes] | None:
+    """Return a JPEG's packets, of which there should be one at most; None if it is no JPEG.
+
+    Of a packet too long for a segment, this is the first part, which is XML by itself.
 
     Raises
     ------
@@ -95,12 +97,11 @@ def main_packet(path: str) -> bytes | None:
     with open(path, "rb") as file:
         if sniff(file.read(HEADER_BYTES)) != "JPEG":
             return None
-        found = [
+        return [
             segment.content.removeprefix(_MAIN)
             for segment in _segments(file)
             if segment.marker == _APP1 and segment.content.startswith(_MAIN)
         ]
-    return found[0] if len(found) == 1 else None
 
 
 def hide_extended(path: str) -> bool:

@@ -14,8 +14,8 @@ from PIL.PngImagePlugin import PngInfo
 from emotag.tagging.traces import (
     has_extended,
     hide_extended,
+    jpeg_packets,
     kind_of,
-    main_packet,
     may_hold_tags,
     show_extended,
 )
@@ -57,15 +57,15 @@ def test_in_a_jpeg(tmp_path: Path, encoding: str) -> None:
     packet = PACKET.decode().encode(encoding)
     path = jpeg(tmp_path / "photo.jpg", app1(MAIN + packet))
     assert may_hold_tags(str(path))
-    assert main_packet(str(path)) == packet
+    assert jpeg_packets(str(path)) == [packet]
 
 
 def test_a_jpeg_without(tmp_path: Path) -> None:
     path = jpeg(tmp_path / "photo.jpg", app1(MAIN + PACKETS["keywords"]))
     assert not may_hold_tags(str(path))
-    assert main_packet(str(path)) == PACKETS["keywords"]
+    assert jpeg_packets(str(path)) == [PACKETS["keywords"]]
     assert not may_hold_tags(draw_photo(tmp_path / "plain.jpg", 1))
-    assert main_packet(str(tmp_path / "plain.jpg")) is None
+    assert jpeg_packets(str(tmp_path / "plain.jpg")) == []
 
 
 def test_of_a_jpeg_the_picture_is_not_read(tmp_path: Path) -> None:
@@ -75,9 +75,9 @@ def test_of_a_jpeg_the_picture_is_not_read(tmp_path: Path) -> None:
     assert not may_hold_tags(str(path))
 
 
-def test_several_packets_are_none(tmp_path: Path) -> None:
+def test_several_packets(tmp_path: Path) -> None:
     path = jpeg(tmp_path / "photo.jpg", app1(MAIN + PACKET), app1(MAIN + PACKET))
-    assert main_packet(str(path)) is None
+    assert jpeg_packets(str(path)) == [PACKET, PACKET]
     assert may_hold_tags(str(path))
 
 
@@ -116,12 +116,12 @@ def test_a_damaged_jpeg(tmp_path: Path, start: bytes) -> None:
     path.write_bytes(start)
     assert not may_hold_tags(str(path))
     # a segment that is cut off is read as far as it goes
-    assert main_packet(str(path)) in (None, b"")
+    assert jpeg_packets(str(path)) in ([], [b""])
 
 
 def test_markers_that_stand_alone_and_bytes_that_fill(tmp_path: Path) -> None:
     path = jpeg(tmp_path / "photo.jpg", b"\xff\x01", b"\xff\xff", app1(MAIN + PACKET))
-    assert main_packet(str(path)) == PACKET
+    assert jpeg_packets(str(path)) == [PACKET]
 
 
 ITXT = b"XML:com.adobe.xmp\0"
@@ -152,7 +152,7 @@ def test_in_a_png_as_pillow_writes_it(tmp_path: Path) -> None:
         said.add_itxt("XML:com.adobe.xmp", PACKET.decode(), zip=packed)
         Image.new("RGB", (40, 40)).save(tmp_path / "photo.png", pnginfo=said)
         assert may_hold_tags(str(tmp_path / "photo.png"))
-        assert main_packet(str(tmp_path / "photo.png")) is None
+        assert jpeg_packets(str(tmp_path / "photo.png")) is None
 
 
 @pytest.mark.parametrize("ending", ["webp", "tif", "gif", "avif", "bmp"])
@@ -182,4 +182,4 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, start: bytes, rest:
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(start + rest)
     assert not may_hold_tags(str(path)) or b"adobe" in rest or b"urn:emotag" in rest
-    main_packet(str(path))
+    jpeg_packets(str(path))
