@@ -223,7 +223,8 @@ def untag_photos(paths: Iterable[str]) -> tuple[int, list[tuple[str, str]]]:
     cleared : int
         How many photos held something of emotag's.
     refusals : list of tuple of str
-        The photos that were left alone, each with the reason.
+        The photos that were left alone and the folders that could not be searched, each with
+        the reason.
 
     Raises
     ------
@@ -231,10 +232,11 @@ def untag_photos(paths: Iterable[str]) -> tuple[int, list[tuple[str, str]]]:
         exiftool is needed, and missing or too old.
     """
     cleared = 0
-    refusals: list[tuple[str, str]] = []
     there = [path for path in paths if os.path.lexists(path) and not _is_sidecar(path)]
+    found = find_photos(there)
+    refusals = [(folder, f"could not be searched: {reason}") for folder, reason in found.unlisted]
     with ExifTool() as tool:
-        for path in find_photos(there).photos:
+        for path in found.photos:
             try:
                 cleared += untag_photo(path, tool)
             except EmbeddingError as error:

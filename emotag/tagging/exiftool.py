@@ -16,7 +16,7 @@ from emotag.errors import EmbeddingError, MissingToolError
 __all__ = ["LEAST_VERSION", "ExifTool"]
 
 LEAST_VERSION = 12.0
-"""From this version on it writes every format that emotag reads, but BMP and the newer ones."""
+"""Older ones were not tried. This one writes all that emotag reads but BMP and WebP."""
 
 SECONDS = 120.0
 """How long one answer may take."""

@@ -36,6 +36,8 @@ def save_photo(tool: ExifTool, path: Path, source: str, packet: bytes | None = N
     """Save a sample photo in the format that a path's ending names."""
     if path.suffix == ".heic":
         pytest.importorskip("pillow_heif").register_heif_opener()
+    if path.suffix == ".webp" and float(tool.ask("-ver")) <= 12.40:
+        pytest.skip("needs an exiftool that writes WebP")
     exif = Image.Exif()
     exif[0x010F], exif[0x0112] = "A camera", 6
     options: dict[str, Any] = FORMATS[path.suffix[1:]]

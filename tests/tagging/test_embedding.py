@@ -555,6 +555,25 @@ class TestUntagging:
         # the backups are left where they are
         assert len(list(tmp_path.glob("*_original"))) == 2
 
+    def test_a_folder_that_cannot_be_searched(self, open_folder: Path) -> None:
+        if os.geteuid() != 0:
+            pytest.skip("needs to be root, to become someone else")
+        (open_folder / "closed").mkdir(mode=0)
+        (open_folder / "photo.jpg").write_bytes(b"\xff\xd8\xff")
+        (open_folder / "photo.jpg").chmod(0)
+        os.seteuid(65534)
+        try:
+            outcome = untag_photos([str(open_folder)])
+        finally:
+            os.seteuid(0)
+        assert outcome == (
+            0,
+            [
+                (f"{open_folder}/closed", "could not be searched: Permission denied"),
+                (f"{open_folder}/photo.jpg", "cannot be read or written: Permission denied"),
+            ],
+        )
+
     def test_where_another_program_wrote_since(self, tool: ExifTool, photo: Path) -> None:
         exiftool("-overwrite_original", "-XMP-dc:Subject=dog", str(photo))
         Embedder(tool).write(row(photo))
