@@ -16,7 +16,7 @@ def untag(
     ],
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
-    """Take emotag's tags out of XMP sidecars and photos, and nothing else.
+    """Take emotag's tags out of sidecars and photos, nothing else.
 
     A sidecar that holds nothing else is removed. A photo that holds no tags of emotag's is not
     touched, and neither is the photo.jpg_original beside it.

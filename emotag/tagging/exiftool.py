@@ -30,7 +30,7 @@ class _Ended(Exception):
 
 
 class ExifTool:
-    r"""A running exiftool, started when it is first asked.
+    """A running exiftool, started when it is first asked.
 
     It works in a folder of its own and is given no name that someone else
     chose: not one can be misread as an option, whatever bytes are in it.
@@ -44,12 +44,6 @@ class ExifTool:
     ----------
     folder : str
         Where it works, and where relative names lead to; it is removed at the end.
-
-    Examples
-    --------
-    >>> with ExifTool() as tool:  # doctest: +SKIP
-    ...     tool.ask("-ver")
-    b'12.57\n'
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
@@ -216,8 +210,8 @@ class ExifTool:
         except (OSError, subprocess.TimeoutExpired):
             process.kill()
             process.wait()
-        if self._reader is not None:
-            self._reader.join()
+        assert self._reader is not None
+        self._reader.join()
         process.stdout.close()
 
 
