@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         StorageError,
         UnreadablePhoto,
         WeightsError,
+        WorkersError,
     )
     from emotag.evaluation.report import evaluate
     from emotag.features.cnn import CNNFeatures
@@ -55,6 +56,7 @@ __all__ = [
     "StorageError",
     "UnreadablePhoto",
     "WeightsError",
+    "WorkersError",
     "ZeroShotCLIP",
     "evaluate",
     "fold_sentiment",

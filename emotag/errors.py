@@ -14,7 +14,9 @@
     ├── WeightsError (OSError)          pretrained weights that are missing or altered
     ├── SidecarError (ValueError)       an XMP sidecar that is left alone
     ├── EmbeddingError (OSError)        tags that cannot be put into a photo itself
+    ├── ShardError (ValueError)         parts of a run that cannot be put together
     ├── StorageError (OSError)          something cannot be written or locked
+    ├── WorkersError (RuntimeError)     worker processes or machines that cannot be used
     ├── MissingToolError (RuntimeError) a program that emotag calls, and that is not there
     └── MissingExtraError (ImportError) a part of emotag that is not installed
 
@@ -35,11 +37,13 @@ __all__ = [
     "ModelError",
     "PhotoError",
     "PhotosNotFoundError",
+    "ShardError",
     "SidecarError",
     "SkippedPhoto",
     "StorageError",
     "UnreadablePhoto",
     "WeightsError",
+    "WorkersError",
     "did_you_mean",
     "explain_missing",
     "missing_training",
@@ -112,12 +116,20 @@ class EmbeddingError(EmotagError, OSError):
     """A photo that tags cannot be put into."""
 
 
+class ShardError(EmotagError, ValueError):
+    """A share of a run that makes no sense, or parts that cannot be put together."""
+
+
 class StorageError(EmotagError, OSError):
     """A file, folder or data base that cannot be written or opened."""
 
 
 class MissingToolError(EmotagError, RuntimeError):
     """A program that emotag calls, and that is missing, too old or of no use."""
+
+
+class WorkersError(EmotagError, RuntimeError):
+    """Worker processes, or machines of a cluster, that die or cannot be reached."""
 
 
 class MissingExtraError(EmotagError, ImportError):

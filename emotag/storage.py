@@ -88,13 +88,16 @@ def replace_file(path: str) -> Iterator[IO[bytes]]:
 
 
 def remove_partial(path: str) -> None:
-    """Remove what killed processes left of `replace_file` beside a path.
+    """Remove what killed processes left of `replace_file` or `replace_folder` beside a path.
 
     Whoever calls it makes sure that no one writes there now.
     """
     folder, name = os.path.split(os.path.realpath(path))
     for left in glob.glob(glob.escape(os.path.join(folder, _hidden(name))) + "*.partial"):
-        _remove(left)
+        if os.path.isdir(left):
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            _remove(left)
 
 
 def _mode_of(path: str) -> int:

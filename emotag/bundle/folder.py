@@ -10,7 +10,7 @@ from emotag.bundle.engine import OnnxEngine
 from emotag.errors import BundleError, StorageError
 from emotag.storage import refuse_existing
 
-__all__ = ["Bundle", "open_bundle", "refuse_target"]
+__all__ = ["Bundle", "open_bundle", "open_onnx", "refuse_target"]
 
 _CONFIG_LIMIT = 4 * 2**20
 # more than an ONNX file can have
@@ -110,6 +110,11 @@ def open_bundle(folder: str) -> Bundle:
         reason = error if isinstance(error, BundleError) else f"{CONFIG} is damaged ({error})"
         raise BundleError(f"The model {folder} is refused: {reason}.") from error
     return Bundle(folder, config)
+
+
+def open_onnx(bundle: Bundle, threads: int, n_seen: int) -> OnnxEngine:
+    """Return the engine that runs a bundle with onnxruntime, as a function by itself."""
+    return bundle.engine(threads=threads, n_seen=n_seen)
 
 
 def refuse_target(folder: str, *, force: bool) -> None:

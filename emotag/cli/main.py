@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from emotag import __version__
-from emotag.cli import cache, demo, fit, models, tag, untag
+from emotag.cli import cache, demo, fit, merge, models, tag, untag
 from emotag.errors import EmotagError
 
 __all__ = ["app", "main"]
@@ -47,6 +47,7 @@ app = typer.Typer(
 
 app.command("tag")(tag.tag)
 app.command("untag")(untag.untag)
+app.command("merge")(merge.merge)
 app.command("demo")(demo.demo)
 app.command("fit")(fit.fit)
 app.add_typer(models.app, name="models")
@@ -135,9 +136,12 @@ def _escape_unprintable() -> None:
 
 def _quieten() -> None:
     """Keep what libraries warn of from people, who can do nothing about it."""
+    import threading
     import warnings
 
     warnings.simplefilter("ignore")
+    # of threads of libraries that were cut off; what ours raise reaches the main one
+    threading.excepthook = lambda _: None
 
 
 if __name__ == "__main__":  # pragma: no cover - where it is run, nothing is measured

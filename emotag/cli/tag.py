@@ -76,6 +76,35 @@ def tag(
         int | None,
         typer.Option("--jobs", "-j", min=1, metavar="N", help="Threads.", show_default="all cores"),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            metavar="NAME",
+            help="auto, onnx or torch; auto is torch for many photos where it sees a GPU.",
+        ),
+    ] = "auto",
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes",
+            min=2,
+            metavar="N",
+            help="Work in N processes instead; a decoder that crashes ends one photo, not the run.",
+        ),
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(
+            "--dask", metavar="ADDRESS", help="Work on the Dask cluster of this scheduler instead."
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="Tag the I-th of N shares only; then: emotag merge FILE."
+        ),
+    ] = None,
     max_pixels: Annotated[
         int, typer.Option("--max-pixels", min=1, metavar="N", help="Skip photos of more pixels.")
     ] = 200_000_000,
@@ -104,18 +133,25 @@ def tag(
     from emotag.cli.tag_output import (
         check_target,
         output_file,
+        print_merge_hint,
         print_summary,
         print_written,
         tell_no_ledger,
         write_rows,
     )
-    from emotag.tagging.explaining import open_explainer
+    from emotag.cli.tag_workers import choose_workers
+    from emotag.models.engines import choose_engine, engine_opener
+    from emotag.tagging.judging import gather_crew
     from emotag.tagging.ledger import open_ledger, run_fingerprint
-    from emotag.tagging.run import find_some, open_engine, tag_found
+    from emotag.tagging.run import find_some, tag_found
+    from emotag.tagging.shards import Part, Shard
     from emotag.tagging.sidecars import SidecarWriter
 
     started = time.monotonic()
     check_target(output)
+    workers = choose_workers(processes, dask)
+    part = Part(output_file(output), Shard.parse(shard)) if shard else None
+    target = part.path if part else output
     sidecars = SidecarWriter(sidecar) if xmp else None
     if embed:
         from emotag.tagging.embedding import open_embedder, refuse_remote
@@ -123,14 +159,24 @@ def tag(
         refuse_remote(paths)
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
-    explainer = open_explainer(bundle) if explain else None
-    engine = open_engine(bundle, n_photos=len(found.photos), explainer=explainer)
+    photos = Shard.parse(shard).share(found.photos) if shard else found.photos
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
-    labels = bundle.config.label_set
-    computation = run_fingerprint(bundle.config, explain=explain, max_pixels=max_pixels)
+    engine = choose_engine(engine, len(photos))
+    computation = run_fingerprint(
+        bundle.config, engine=engine, explain=explain, max_pixels=max_pixels
+    )
     with ExitStack() as stack:
+        stack.enter_context(workers)
+        crew = gather_crew(
+            bundle,
+            n_photos=len(photos),
+            jobs=jobs,
+            opener=engine_opener(engine),
+            explain=explain,
+            max_pixels=max_pixels,
+        )
         ledger = stack.enter_context(
-            open_ledger(output_file(output), computation, tell_no_ledger, fresh=fresh)
+            open_ledger(output_file(target), computation, tell_no_ledger, fresh=fresh)
         )
         embedder = (
             stack.enter_context(open_embedder(backup=not no_backup, ledger=ledger))
@@ -138,28 +184,24 @@ def tag(
             else None
         )
         rows = tag_found(
-            found.photos,
-            engine,
-            bundle.config,
-            jobs=jobs,
-            max_pixels=max_pixels,
-            explainer=explainer,
-            min_confidence=min_confidence,
-            top=top,
-            ledger=ledger,
+            photos, crew, bundle.config, min_confidence=min_confidence, top=top, ledger=ledger
         )
         stack.enter_context(closing(rows))
         summary = write_rows(
             rows,
-            len(found.photos),
-            labels,
-            output,
+            len(photos),
+            bundle.config.label_set,
+            target,
             quiet=quiet,
             extra=extra,
             also=[taker for taker in (sidecars, embedder) if taker is not None],
         )
+    if part:
+        part.finish(found.photos, [computation, min_confidence, top])
     if not quiet:
-        print_summary(summary, found, output, time.monotonic() - started)
+        print_summary(summary, found, target, time.monotonic() - started)
+    if part and not quiet:
+        print_merge_hint(output)
     refused = False
     for title, writer in (("Sidecars", sidecars), ("Embedded", embedder)):
         if writer is not None and (writer.refusals or not quiet):

@@ -21,11 +21,12 @@ from emotag.cli.console import (
 from emotag.emotions import LabelSet
 from emotag.errors import EmotagError, StorageError
 from emotag.photos.finding import Findings
-from emotag.storage import is_special, replace_file
+from emotag.storage import is_special, replace_file, replace_folder
+from emotag.tagging.parquet import ParquetFolderWriter, holds_only_parts, names_parts_folder
 from emotag.tagging.rows import Row, RowTaker
 from emotag.tagging.sidecars import SidecarWriter
 from emotag.tagging.summary import Summary
-from emotag.tagging.writers import CsvWriter, RowWriter, choose_writer, open_writer
+from emotag.tagging.writers import CsvWriter, FinishedWriter, choose_writer, finishing, open_writer
 
 if TYPE_CHECKING:
     from emotag.tagging.embedding import Embedder
@@ -35,6 +36,7 @@ __all__ = [
     "check_target",
     "output_file",
     "print_left_alone",
+    "print_merge_hint",
     "print_summary",
     "print_written",
     "tell_no_ledger",
@@ -60,10 +62,13 @@ def check_target(output: str | None) -> None:
     """
     if output is None or output == STDOUT:
         return
-    if os.path.isdir(output):
+    if names_parts_folder(output):
+        _refuse_other_files(output)
+        output = os.path.abspath(output)
+    elif os.path.isdir(output):
         raise StorageError(f"{output} cannot be written: it is a folder.")
     choose_writer(output)
-    if is_special(output):
+    if is_special(output) and not os.path.isdir(output):
         return
     folder = os.path.dirname(output) or "."
     if not os.path.isdir(folder):
@@ -72,11 +77,23 @@ def check_target(output: str | None) -> None:
         raise StorageError(f"{output} cannot be written: no permission for the folder {folder}.")
 
 
+def _refuse_other_files(folder: str) -> None:
+    if not os.path.lexists(folder):
+        return
+    if not os.path.isdir(folder):
+        raise StorageError(f"{folder} cannot be written: it is no folder.")
+    if not holds_only_parts(folder):
+        raise StorageError(
+            f"{folder} cannot be written: it holds other files than parts of Parquet, which would "
+            "be lost; choose another name."
+        )
+
+
 def output_file(output: str | None) -> str | None:
     """Return the file that tags go to; None if they go to no file that stays."""
-    if output is None or output == STDOUT or is_special(output):
+    if output is None or output == STDOUT:
         return None
-    return output
+    return None if is_special(output) and not names_parts_folder(output) else output
 
 
 def tell_no_ledger(reason: str) -> None:
@@ -178,6 +195,11 @@ def print_summary(summary: Summary, found: Findings, output: str | None, seconds
         notes.print(f"Written to {safe(output)}.")
 
 
+def print_merge_hint(output: str | None) -> None:
+    """Print to stderr what to do when all shards are done."""
+    notes.print(f"When all shards are done: emotag merge {safe(str(output))}")
+
+
 class _Lines:
     """Rows as lines for a person, above the progress bar if both are on one terminal."""
 
@@ -196,7 +218,7 @@ class _Lines:
 @contextmanager
 def _open_sink(
     labels: LabelSet, output: str | None, extra: Sequence[str]
-) -> Iterator[RowWriter | _Lines]:
+) -> Iterator[FinishedWriter]:
     if output is None and person_reads_results():
         yield _Lines(labels)
     elif output is None or output == STDOUT:
@@ -205,6 +227,14 @@ def _open_sink(
             open_writer(file, labels, CsvWriter, extra) as writer,
         ):
             yield writer
+    elif names_parts_folder(output):
+        with (
+            replace_folder(output, force=True) as folder,
+            finishing(ParquetFolderWriter(folder, labels, extra)) as writer,
+        ):
+            yield writer
+            # someone may have put something there meanwhile
+            _refuse_other_files(output)
     else:
         with (
             replace_file(output) as file,

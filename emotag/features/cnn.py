@@ -17,7 +17,7 @@ from emotag.backbones.runtime import Runner, choose_device, open_runner
 from emotag.errors import DataError, ModelError, PhotoError, UnreadablePhoto
 from emotag.features.cache import FeatureCache
 from emotag.features.store import photo_key
-from emotag.parallel import map_chunks
+from emotag.parallel.threads import map_chunks
 from emotag.photos.decoding import MAX_PIXELS, decode_photo, hash_photo
 
 __all__ = ["CNNFeatures", "Extraction", "check_paths"]

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from emotag.errors import StorageError
-from emotag.parallel import chunked
+from emotag.parallel.threads import chunked
 from emotag.storage import cache_folder, open_database
 
 __all__ = ["BlobStore", "photo_key", "store_limit"]

@@ -76,19 +76,23 @@ def identity_of(state: os.stat_result) -> str:
     return f"{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
 
 
-def run_fingerprint(config: BundleConfig, *, explain: bool, max_pixels: int) -> str:
+def run_fingerprint(
+    config: BundleConfig, *, engine: str = "onnx", explain: bool, max_pixels: int
+) -> str:
     """Return what outcomes depend on, beside the photos.
 
     Parameters
     ----------
     config : BundleConfig
         The model's, with the checksums of its files.
+    engine : str, default='onnx'
+        Which runs it: others differ in the last decimals.
     explain : bool
         Whether outcomes say why.
     max_pixels : int
         Photos of more are skipped.
     """
-    parts = [_VERSION, __version__, PIL.__version__, config.to_dict(), explain, max_pixels]
+    parts = [_VERSION, __version__, PIL.__version__, config.to_dict(), engine, explain, max_pixels]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,42 +1,23 @@
-"""The engine loop: photos in, one row for each out, in order."""
+"""The loop: photos in, one row for each out, in order."""
 
 import os
+from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Protocol, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
 
 from emotag.bundle.config import BundleConfig
-from emotag.bundle.engine import Probabilities
 from emotag.bundle.finding import find_bundle
-from emotag.bundle.folder import Bundle, open_bundle
-from emotag.errors import PhotoError, PhotosNotFoundError, SkippedPhoto
-from emotag.parallel import map_chunks, usable_cores
-from emotag.photos.decoding import MAX_PIXELS, DecodedPhoto, decode_photo
+from emotag.bundle.folder import open_bundle
+from emotag.errors import PhotosNotFoundError
+from emotag.parallel.threads import chunked
+from emotag.photos.decoding import MAX_PIXELS
 from emotag.photos.finding import Findings, find_photos
 from emotag.photos.formats import ENDINGS
-from emotag.tagging.explaining import Explainer, open_explainer
+from emotag.tagging.judging import Crew, gather_crew
 from emotag.tagging.ledger import Ledger, identify
 from emotag.tagging.rows import Outcome, Row
 
-__all__ = ["CHUNK", "Engine", "find_some", "open_engine", "tag_found", "tag_photos"]
-
-# The emotions' probabilities, that of positive sentiment, and those of what is seen.
-_Scores: TypeAlias = tuple[list[float], float | None, NDArray[np.floating[Any]] | None]
-
-CHUNK = 8
-"""Photos that one thread decodes and runs at a time."""
-
-
-class Engine(Protocol):
-    """Whatever turns pixels into probabilities; called from several threads at once."""
-
-    def __call__(self, pixels: NDArray[np.uint8]) -> Probabilities:
-        """Return the probabilities for pixels of shape (n, size, size, 3), uint8."""
-        ...
+__all__ = ["find_some", "tag_found", "tag_photos"]
 
 
 def tag_photos(
@@ -60,7 +41,8 @@ def tag_photos(
         A saved model: its folder, or its name under ``./models``; by default
         the one that ships with emotag.
     jobs : int, optional
-        Threads; by default one a core.
+        Threads; by default one a core. Within ``joblib.parallel_config`` with a backend of
+        processes or machines, its workers do it instead.
     exclude : sequence of str, default=()
         Patterns of names and paths to leave out.
     max_pixels : int, default=MAX_PIXELS
@@ -96,19 +78,10 @@ def tag_photos(
     typed = [paths] if isinstance(paths, str | bytes | os.PathLike) else list(paths)
     photos = find_some(typed, exclude).photos
     bundle = open_bundle(find_bundle(model))
-    explainer = open_explainer(bundle) if explain else None
-    engine = open_engine(bundle, n_photos=len(photos), explainer=explainer)
-    rows = tag_found(
-        photos,
-        engine,
-        bundle.config,
-        jobs=jobs,
-        max_pixels=max_pixels,
-        explainer=explainer,
-        min_confidence=min_confidence,
-        top=top,
+    crew = gather_crew(
+        bundle, n_photos=len(photos), jobs=jobs, explain=explain, max_pixels=max_pixels
     )
-    return list(rows)
+    return list(tag_found(photos, crew, bundle.config, min_confidence=min_confidence, top=top))
 
 
 def find_some(paths: Sequence[str | os.PathLike[str]], exclude: Sequence[str] = ()) -> Findings:
@@ -132,22 +105,11 @@ def find_some(paths: Sequence[str | os.PathLike[str]], exclude: Sequence[str] = 
     )
 
 
-def open_engine(bundle: Bundle, *, n_photos: int, explainer: Explainer | None = None) -> Engine:
-    """Return a bundle's ONNX engine, with the threads that suit the number of photos."""
-    n_seen = len(explainer.ratings.names) if explainer else 0
-    # Many photos: each thread of ours runs its own chunk. Few: the network gets the cores.
-    threads = 1 if n_photos > CHUNK else usable_cores()
-    return bundle.engine(threads=threads, n_seen=n_seen)
-
-
 def tag_found(
     photos: Sequence[str],
-    engine: Engine,
+    crew: Crew,
     config: BundleConfig,
     *,
-    jobs: int | None = None,
-    max_pixels: int = MAX_PIXELS,
-    explainer: Explainer | None = None,
     min_confidence: float = 0.0,
     top: int = 0,
     ledger: Ledger | None = None,
@@ -158,16 +120,10 @@ def tag_found(
     ----------
     photos : sequence of str
         The files.
-    engine : Engine
-        Turns pixels into probabilities.
+    crew : Crew
+        Who judges them.
     config : BundleConfig
-        The labels and the preprocessing that the engine was made for.
-    jobs : int, optional
-        Threads; by default one a core.
-    max_pixels : int, default=MAX_PIXELS
-        Photos of more pixels are skipped.
-    explainer : Explainer, optional
-        Says why; the engine must then say what is seen.
+        Of the bundle that they are judged by.
     min_confidence : float, default=0.0
         Photos whose most probable label has less are ``'uncertain'``.
     top : int, default=0
@@ -175,96 +131,69 @@ def tag_found(
     ledger : Ledger, optional
         Photos that it knows, and that have not changed, are not read again.
     """
-    tag = partial(
-        _tag_chunk,
-        engine=engine,
-        config=config,
-        max_pixels=max_pixels,
-        explainer=explainer,
-        ledger=ledger,
-    )
-    for results in map_chunks(tag, photos, size=CHUNK, jobs=jobs):
-        for result in results:
-            if ledger is not None:
-                _note(ledger, result)
-            yield _say(result.path, result.outcome, config, min_confidence, top)
+    for path, outcome in _judge_unknown(photos, crew, ledger):
+        yield _say(path, outcome, config, min_confidence, top)
     if ledger is not None:
         ledger.finish()
 
 
 @dataclass(frozen=True, slots=True)
-class _Result:
-    path: str
-    outcome: Outcome
-    # of the file before it was read; None where it was not
-    identity: str | None
+class _Plan:
+    """What is to be done for a chunk of photos.
+
+    Attributes
+    ----------
+    photos : sequence of str
+        All of them.
+    known : dict
+        What the ledger says of those that have not changed since.
+    identities : dict
+        Of the others, before they are read.
+    """
+
+    photos: Sequence[str]
+    known: dict[str, Outcome]
+    identities: dict[str, str | None]
 
 
-def _note(ledger: Ledger, result: _Result) -> None:
-    if result.identity is None:
-        ledger.seen(result.path)
+def _judge_unknown(
+    photos: Sequence[str], crew: Crew, ledger: Ledger | None
+) -> Iterator[tuple[str, Outcome]]:
+    """Yield what is said of each photo, by the ledger or by the crew."""
+    plans: deque[_Plan] = deque()
+
+    def unknown() -> Iterator[list[str]]:
+        for chunk in chunked(photos, crew.size):
+            plan = _plan(chunk, ledger)
+            plans.append(plan)
+            yield list(plan.identities)
+
+    for outcomes in crew.judge(unknown()):
+        plan = plans.popleft()
+        new = dict(zip(plan.identities, outcomes, strict=True))
+        for path in plan.photos:
+            if ledger is not None:
+                _note(ledger, path, new.get(path), plan)
+            yield path, plan.known.get(path) or new[path]
+
+
+def _plan(photos: Sequence[str], ledger: Ledger | None) -> _Plan:
+    if ledger is None:
+        return _Plan(photos, {}, dict.fromkeys(photos))
+    entries = ledger.known(photos)
+    identities = {path: identify(path) for path in photos}
+    known = {
+        path: entry.outcome for path, entry in entries.items() if entry.identity == identities[path]
+    }
+    return _Plan(photos, known, {path: identities[path] for path in photos if path not in known})
+
+
+def _note(ledger: Ledger, path: str, outcome: Outcome | None, plan: _Plan) -> None:
+    if outcome is None:
+        ledger.seen(path)
     # what failed may be read the next time
-    elif result.outcome.status != "failed":
-        ledger.keep(result.path, result.identity, result.outcome)
-
-
-def _tag_chunk(
-    photos: Sequence[str],
-    engine: Engine,
-    config: BundleConfig,
-    max_pixels: int,
-    explainer: Explainer | None,
-    ledger: Ledger | None,
-) -> list[_Result]:
-    known = {} if ledger is None else ledger.known(photos)
-    identities = {} if ledger is None else {path: identify(path) for path in photos}
-    done = {
-        path: entry.outcome for path, entry in known.items() if entry.identity == identities[path]
-    }
-    decoded = {path: _decode(path, config, max_pixels) for path in photos if path not in done}
-    sound = [photo.pixels for photo in decoded.values() if isinstance(photo, DecodedPhoto)]
-    scores = _score_rows(engine(np.stack(sound))) if sound else iter(())
-    new = {
-        path: _judge(photo, next(scores), config, explainer)
-        if isinstance(photo, DecodedPhoto)
-        else _refused(photo)
-        for path, photo in decoded.items()
-    }
-    return [
-        _Result(path, done[path], None)
-        if path in done
-        else _Result(path, new[path], identities.get(path) or "")
-        for path in photos
-    ]
-
-
-def _decode(path: str, config: BundleConfig, max_pixels: int) -> DecodedPhoto | PhotoError:
-    try:
-        return decode_photo(path, config.preprocess, max_pixels=max_pixels)
-    except PhotoError as error:
-        return error
-
-
-def _score_rows(scores: Probabilities) -> Iterator[_Scores]:
-    nothing = [None] * len(scores.emotion)
-    positive = nothing if scores.positive is None else scores.positive.tolist()
-    seen = nothing if scores.seen is None else scores.seen
-    return zip(scores.emotion.tolist(), positive, seen, strict=True)
-
-
-def _judge(
-    photo: DecodedPhoto, scores: _Scores, config: BundleConfig, explainer: Explainer | None
-) -> Outcome:
-    emotion, positive, seen = scores
-    because = None
-    if explainer is not None and seen is not None:
-        best = max(range(len(emotion)), key=emotion.__getitem__)
-        because = explainer.explain(config.label_set.names[best], seen)
-    return Outcome("tagged", photo.note, tuple(emotion), positive, because)
-
-
-def _refused(error: PhotoError) -> Outcome:
-    return Outcome("skipped" if isinstance(error, SkippedPhoto) else "failed", error.reason)
+    elif outcome.status != "failed":
+        ledger.keep(path, plan.identities[path] or "", outcome)
 
 
 def _say(path: str, outcome: Outcome, config: BundleConfig, min_confidence: float, top: int) -> Row:

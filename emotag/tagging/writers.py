@@ -4,23 +4,20 @@ import csv
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, Any, Protocol
+from typing import IO, Protocol, TypeVar
 
 from emotag.emotions import LabelSet
 from emotag.errors import StorageError
 from emotag.photos.formats import ending_of
 from emotag.storage import is_special
+from emotag.tagging.parquet import ParquetWriter
 from emotag.tagging.rows import DECIMALS, Row, column_names, to_record
 
-__all__ = ["WRITERS", "RowWriter", "choose_writer", "open_writer"]
-
-_PARQUET_ROWS = 16_384
+__all__ = ["WRITERS", "FinishedWriter", "RowWriter", "choose_writer", "finishing", "open_writer"]
 
 
-class RowWriter(Protocol):
-    """Writes rows to a file that someone else opened and will close."""
-
-    def __init__(self, file: IO[bytes], labels: LabelSet, extra: Sequence[str] = ()) -> None: ...
+class FinishedWriter(Protocol):
+    """Writes rows, and is told when there are no more."""
 
     def write(self, row: Row) -> None:
         """Write one row."""
@@ -84,40 +81,13 @@ class JsonLinesWriter:
         """Do nothing: every line is written already."""
 
 
-class ParquetWriter:
-    """Parquet of text and 32-bit floats, in row groups of 16,384."""
+class RowWriter(FinishedWriter, Protocol):
+    """Writes rows to a file that someone else opened and will close."""
 
-    def __init__(self, file: IO[bytes], labels: LabelSet, extra: Sequence[str] = ()) -> None:
-        # imported here: it takes a seventh of a second
-        import pyarrow
-        from pyarrow import parquet
+    def __init__(self, file: IO[bytes], labels: LabelSet, extra: Sequence[str] = ()) -> None: ...
 
-        self._labels = labels
-        self._extra = extra
-        self._pyarrow = pyarrow
-        self._schema = pyarrow.schema(
-            (name, pyarrow.float32() if _is_number(name) else pyarrow.string())
-            for name in column_names(labels, extra)
-        )
-        self._records: list[dict[str, Any]] = []
-        self._parquet = parquet.ParquetWriter(file, self._schema)
 
-    def write(self, row: Row) -> None:
-        """Write one row, or keep it until its row group is full."""
-        self._records.append(to_record(row, self._labels, self._extra))
-        if len(self._records) == _PARQUET_ROWS:
-            self._flush()
-
-    def finish(self) -> None:
-        """Write the last row group and the footer."""
-        if self._records:
-            self._flush()
-        self._parquet.close()
-
-    def _flush(self) -> None:
-        self._parquet.write_table(self._pyarrow.Table.from_pylist(self._records, self._schema))
-        self._records.clear()
-
+Writer = TypeVar("Writer", bound=FinishedWriter)
 
 WRITERS: dict[str, type[RowWriter]] = {
     ".csv": CsvWriter,
@@ -152,12 +122,14 @@ def open_writer(
     extra: Sequence[str] = (),
 ) -> Iterator[RowWriter]:
     """Yield a writer of rows to an open file, and finish it whatever happens."""
-    writer = kind(file, labels, extra)
+    with finishing(kind(file, labels, extra)) as writer:
+        yield writer
+
+
+@contextmanager
+def finishing(writer: Writer) -> Iterator[Writer]:
+    """Yield a writer of rows, and finish it whatever happens."""
     try:
         yield writer
     finally:
         writer.finish()
-
-
-def _is_number(column: str) -> bool:
-    return column == "confidence" or column.startswith("p_")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from emotag.parallel import usable_cores
+from emotag.parallel.threads import usable_cores
 
 __all__ = [
     "CHECKOUT",

@@ -35,7 +35,7 @@ import numpy as np
 
 from emotag.bundle.finding import default_bundle
 from emotag.bundle.folder import open_bundle
-from emotag.parallel import chunked, usable_cores
+from emotag.parallel.threads import chunked, usable_cores
 from emotag.photos.decoding import decode_photo
 from tests.benchmarks.measuring import (
     CHECKOUT,

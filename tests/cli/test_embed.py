@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from emotag.tagging import run as tagging
+from emotag.tagging import judging
 from emotag.tagging.traces import may_hold_tags
 from emotag.tagging.xmp import read_tags
 from tests.cli.program import command
@@ -41,13 +41,13 @@ def tag(emotag, *arguments):
 def decoded(monkeypatch) -> list[str]:
     """The photos that are decoded."""
     seen: list[str] = []
-    usual = tagging.decode_photo
+    usual = judging.decode_photo
 
     def decode(path, *arguments, **options):
         seen.append(path)
         return usual(path, *arguments, **options)
 
-    monkeypatch.setattr(tagging, "decode_photo", decode)
+    monkeypatch.setattr(judging, "decode_photo", decode)
     return seen
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from emotag.bundle.folder import open_bundle
 from emotag.errors import StorageError
-from emotag.tagging import run
+from emotag.tagging import judging, run
 from emotag.tagging.ledger import identify, ledger_path, open_ledger, run_fingerprint
 from tests.cli.program import command
 from tests.conftest import draw_photo
@@ -43,9 +43,9 @@ def tag(
 ) -> tuple[list[run.Row], list[str]]:
     """Return the rows, and the photos that were decoded for them."""
     opened = open_bundle(bundle)
-    engine = run.open_engine(opened, n_photos=len(photos))
+    crew = judging.gather_crew(opened, n_photos=len(photos), max_pixels=max_pixels)
     decoded: list[str] = []
-    usual = run.decode_photo
+    usual = judging.decode_photo
 
     def decode(path, *arguments, **options):  # type: ignore[no-untyped-def]
         decoded.append(path)
@@ -53,11 +53,9 @@ def tag(
 
     computation = run_fingerprint(opened.config, explain=False, max_pixels=max_pixels)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run, "decode_photo", decode)
+        patch.setattr(judging, "decode_photo", decode)
         with open_ledger(output, computation, pytest.fail, fresh=fresh) as ledger:
-            rows = list(
-                run.tag_found(photos, engine, opened.config, max_pixels=max_pixels, ledger=ledger)
-            )
+            rows = list(run.tag_found(photos, crew, opened.config, ledger=ledger))
     return rows, sorted(decoded)
 
 
@@ -179,11 +177,11 @@ def test_a_ledger_that_can_be_written_no_more(
 ) -> None:
     said: list[str] = []
     opened = open_bundle(bundle)
-    engine = run.open_engine(opened, n_photos=len(photos))
+    crew = judging.gather_crew(opened, n_photos=len(photos))
     with open_ledger(str(tmp_path / "tags.csv"), "one", said.append) as ledger:
         assert ledger is not None
         ledger._connection.execute("DROP TABLE photos")
-        rows = list(run.tag_found(photos, engine, opened.config, ledger=ledger))
+        rows = list(run.tag_found(photos, crew, opened.config, ledger=ledger))
     assert len(rows) == len(photos)
     assert said == ["no such table: photos"]
 

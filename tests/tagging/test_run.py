@@ -10,7 +10,9 @@ from emotag.bundle.engine import Probabilities
 from emotag.bundle.folder import open_bundle
 from emotag.emotions import FIVE, LabelSet
 from emotag.errors import BundleError, PhotosNotFoundError
-from emotag.tagging.run import CHUNK, find_some, open_engine, tag_found, tag_photos
+from emotag.parallel.threads import usable_cores
+from emotag.tagging.judging import CHUNK, gather_crew
+from emotag.tagging.run import find_some, tag_found, tag_photos
 from tests.conftest import draw_photo
 from tests.tagging.small_bundle import save_small_bundle
 
@@ -184,7 +186,7 @@ def test_an_engine_that_fails_ends_the_run_and_leaves_no_thread(mixed, bundle):
 
     photos = find_some([mixed]).photos
     with pytest.raises(BundleError, match="the network failed"):
-        list(tag_found(photos, engine, opened.config, jobs=2))
+        list(tag_found(photos, crew_of(engine, opened, jobs=2), opened.config))
     assert not [t for t in threading.enumerate() if t.name.startswith("emotag")]
 
 
@@ -198,17 +200,21 @@ def test_an_engine_sees_chunks_of_sound_photos_only(mixed, bundle):
         sizes.append(len(pixels))
         return Probabilities(np.full((len(pixels), 5), 0.2), None)
 
-    rows = list(tag_found(find_some([mixed]).photos, engine, opened.config, jobs=1))
+    photos = find_some([mixed]).photos
+    rows = list(tag_found(photos, crew_of(engine, opened, jobs=1), opened.config))
     assert sizes == [CHUNK - 1, CHUNK - 2, CHUNK, 3]
     assert len(rows) == 4 * CHUNK + 3
 
 
-def test_few_photos_get_all_cores_and_many_one_a_thread(bundle):
-    opened = open_bundle(bundle)
-    pixels = np.zeros((2, 32, 32, 3), dtype=np.uint8)
-    few = open_engine(opened, n_photos=1)(pixels)
-    many = open_engine(opened, n_photos=CHUNK + 1)(pixels)
-    np.testing.assert_allclose(few.emotion, many.emotion, atol=1e-6)
+def crew_of(engine, bundle, *, jobs):
+    return gather_crew(bundle, n_photos=100, jobs=jobs, opener=lambda *_: engine)
+
+
+@pytest.mark.parametrize(("n_photos", "threads"), [(CHUNK, usable_cores()), (CHUNK + 1, 1)])
+def test_few_photos_get_all_cores_and_many_one_a_thread(bundle, n_photos, threads):
+    asked = []
+    gather_crew(open_bundle(bundle), n_photos=n_photos, opener=lambda *said: asked.append(said[1:]))
+    assert asked == [(threads, 0)]
 
 
 def test_an_uncertain_photo_has_probabilities_but_no_emotion(mixed, bundle):

@@ -12,11 +12,11 @@ from pyarrow import parquet
 
 from emotag.emotions import FIVE, LabelSet
 from emotag.errors import StorageError
+from emotag.tagging.parquet import ParquetWriter
 from emotag.tagging.rows import Row, column_names, path_text
 from emotag.tagging.writers import (
     CsvWriter,
     JsonLinesWriter,
-    ParquetWriter,
     choose_writer,
     open_writer,
 )

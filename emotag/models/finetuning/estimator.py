@@ -25,7 +25,7 @@ from emotag.models.finetuning.module import FineTunedNetwork
 from emotag.models.finetuning.photos import Augmentation, Labelled
 from emotag.models.finetuning.preparing import decode_ahead
 from emotag.models.finetuning.training import make_net, make_network, run_network
-from emotag.parallel import map_chunks
+from emotag.parallel.threads import map_chunks
 from emotag.photos.decoding import decode_photo
 from emotag.photos.preprocess import Preprocess
 

@@ -11,7 +11,7 @@ from emotag.features.pixels import PixelCache, decode_pixels, describe_pixels
 from emotag.features.store import photo_key
 from emotag.models.finetuning.broken import BrokenPhotos
 from emotag.models.finetuning.photos import Augmentation, Labelled, PhotoSet
-from emotag.parallel import map_chunks
+from emotag.parallel.threads import map_chunks
 from emotag.photos.decoding import hash_photo
 from emotag.photos.preprocess import Preprocess
 

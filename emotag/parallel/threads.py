@@ -1,18 +1,19 @@
-"""Chunks of work on several threads, in order."""
+"""Chunks of work on several threads of this process, in order."""
 
 import os
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from numbers import Integral
 from typing import TypeVar
 
 from emotag.errors import ModelError
 
-__all__ = ["chunked", "map_chunks", "usable_cores"]
+__all__ = ["chunked", "map_chunks", "map_tasks", "usable_cores"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Task = TypeVar("Task")
 
 # Chunks a thread that may be worked on or wait to be taken: enough that no thread
 # idles while the caller is busy, few enough that memory stays flat.
@@ -67,14 +68,24 @@ def map_chunks(
     ModelError
         `jobs` is no number of threads.
     """
+    yield from map_tasks(function, chunked(items, size), jobs=jobs)
+
+
+def map_tasks(
+    function: Callable[[Task], Result], tasks: Iterable[Task], *, jobs: int | None = None
+) -> Generator[Result]:
+    """Apply a function to tasks that come one by one, several at a time; as `map_chunks`.
+
+    A task is taken by the caller's own thread, shortly before it is begun.
+    """
     jobs = _count_threads(jobs)
     pending: deque[Future[Result]] = deque()
     # Not joblib's threads: those are daemons, which must not be inside onnxruntime
     # when the interpreter ends.
     with ThreadPoolExecutor(jobs, thread_name_prefix="emotag") as pool:
         try:
-            for chunk in chunked(items, size):
-                pending.append(pool.submit(function, chunk))
+            for task in tasks:
+                pending.append(pool.submit(function, task))
                 if len(pending) == _AHEAD * jobs:
                     yield pending.popleft().result()
             while pending:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emotag.errors import ModelError
-from emotag.parallel import chunked, map_chunks, usable_cores
+from emotag.parallel.threads import chunked, map_chunks, usable_cores
 
 JOBS = [1, 2, 3, None, -1, -2, -100]
 
@@ -113,7 +113,7 @@ def test_nothing_is_done_before_it_is_asked_for() -> None:
 def test_a_process_bound_to_one_core_uses_one() -> None:
     code = (
         "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))});"
-        "from emotag.parallel import usable_cores; print(usable_cores())"
+        "from emotag.parallel.threads import usable_cores; print(usable_cores())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "1"

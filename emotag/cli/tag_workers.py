@@ -1,0 +1,32 @@
+"""Who works for ``emotag tag``: this process, several, or a cluster."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import typer
+
+__all__ = ["choose_workers"]
+
+
+def choose_workers(processes: int | None, dask: str | None) -> AbstractContextManager[object]:
+    """Return the context in which photos are judged by those that were asked for.
+
+    Raises
+    ------
+    typer.BadParameter
+        Both were asked for.
+    """
+    if processes and dask:
+        raise typer.BadParameter("--processes and --dask exclude each other.")
+    if processes:
+        from emotag.parallel.workers import on_processes
+
+        return on_processes(processes)
+    if dask:
+        import logging
+
+        from emotag.parallel.cluster import on_cluster
+
+        # what goes wrong there is said by us, once
+        logging.disable(logging.CRITICAL)
+        return on_cluster(dask)
+    return nullcontext()
