@@ -13,9 +13,11 @@
     ├── BundleError (ValueError)        a saved model that is refused
     ├── WeightsError (OSError)          pretrained weights that are missing or altered
     ├── SidecarError (ValueError)       an XMP sidecar that is left alone
+    ├── EmbeddingError (OSError)        tags that cannot be put into a photo itself
     ├── ShardError (ValueError)         parts of a run that cannot be put together
     ├── StorageError (OSError)          something cannot be written or locked
     ├── WorkersError (RuntimeError)     worker processes or machines that cannot be used
+    ├── MissingToolError (RuntimeError) a program that emotag calls, and that is not there
     └── MissingExtraError (ImportError) a part of emotag that is not installed
 
 Each is also the built-in kind that a caller would catch anyway. The message
@@ -27,9 +29,11 @@ from collections.abc import Iterable
 __all__ = [
     "BundleError",
     "DataError",
+    "EmbeddingError",
     "EmotagError",
     "LabelError",
     "MissingExtraError",
+    "MissingToolError",
     "ModelError",
     "PhotoError",
     "PhotosNotFoundError",
@@ -108,12 +112,20 @@ class SidecarError(EmotagError, ValueError):
     """An XMP sidecar that is no XMP, or not such that tags can be put into it."""
 
 
+class EmbeddingError(EmotagError, OSError):
+    """A photo that tags cannot be put into."""
+
+
 class ShardError(EmotagError, ValueError):
     """A share of a run that makes no sense, or parts that cannot be put together."""
 
 
 class StorageError(EmotagError, OSError):
     """A file, folder or data base that cannot be written or opened."""
+
+
+class MissingToolError(EmotagError, RuntimeError):
+    """A program that emotag calls, and that is missing, too old or of no use."""
 
 
 class WorkersError(EmotagError, RuntimeError):

@@ -55,6 +55,14 @@ def tag(
             help="With --html: photos on the page, the surest of each emotion.",
         ),
     ] = 3000,
+    embed: Annotated[
+        bool,
+        typer.Option("--embed", help="Write the tags into the photos themselves, by exiftool."),
+    ] = False,
+    no_backup: Annotated[
+        bool,
+        typer.Option("--no-backup", help="With --embed: keep no photo.jpg_original."),
+    ] = False,
     exclude: Annotated[
         list[str] | None,
         typer.Option("--exclude", metavar="PATTERN", help="Leave out names or paths like this."),
@@ -124,7 +132,7 @@ def tag(
     """Tag photos with the emotion they depict and its sentiment.
 
     Every photo ends as one row: tagged, uncertain, skipped or failed, with the reason. No photo
-    is changed.
+    is changed unless --embed is given.
 
     Example: emotag tag ./photos -o tags.csv
 
@@ -136,17 +144,14 @@ def tag(
     from emotag.bundle.finding import find_bundle
     from emotag.bundle.folder import open_bundle
     from emotag.cli.tag_output import (
-        check_page,
         check_target,
-        make_page,
-        open_gallery,
         output_file,
         print_merge_hint,
-        print_sidecars,
         print_summary,
         tell_no_ledger,
         write_rows,
     )
+    from emotag.cli.tag_takers import Takers, check_page
     from emotag.cli.tag_workers import choose_workers
     from emotag.models.engines import choose_engine, engine_opener
     from emotag.tagging.judging import gather_crew
@@ -161,13 +166,17 @@ def tag(
     workers = choose_workers(processes, dask)
     part = Part(output_file(output), Shard.parse(shard)) if shard else None
     target = part.path if part else output
-    sidecars = SidecarWriter(sidecar) if xmp else None
+    takers = Takers(SidecarWriter(sidecar) if xmp else None)
+    if embed:
+        from emotag.tagging.embedding import refuse_remote
+
+        refuse_remote(paths)
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
     photos = Shard.parse(shard).share(found.photos) if shard else found.photos
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
-    labels = bundle.config.label_set
-    gallery = open_gallery(page, labels, photos=page_photos, max_pixels=max_pixels)
+    if page:
+        takers.open_gallery(page, bundle.config, photos=page_photos, max_pixels=max_pixels)
     engine = choose_engine(engine, len(photos))
     computation = run_fingerprint(
         bundle.config, engine=engine, explain=explain, max_pixels=max_pixels
@@ -185,6 +194,8 @@ def tag(
         ledger = stack.enter_context(
             open_ledger(output_file(target), computation, tell_no_ledger, fresh=fresh)
         )
+        if embed:
+            takers.open_embedder(stack, backup=not no_backup, ledger=ledger)
         rows = tag_found(
             photos, crew, bundle.config, min_confidence=min_confidence, top=top, ledger=ledger
         )
@@ -192,21 +203,18 @@ def tag(
         summary = write_rows(
             rows,
             len(photos),
-            labels,
+            bundle.config.label_set,
             target,
             quiet=quiet,
             extra=extra,
-            also=[taker for taker in (sidecars, gallery) if taker is not None],
+            also=list(takers),
         )
     if part:
         part.finish(found.photos, [computation, min_confidence, top])
     if not quiet:
         print_summary(summary, found, target, time.monotonic() - started)
-    if part and not quiet:
-        print_merge_hint(output)
-    if sidecars is not None and (sidecars.refusals or not quiet):
-        print_sidecars(sidecars)
-    if gallery is not None:
-        make_page(gallery, jobs=jobs, quiet=quiet)
-    if summary.statuses["failed"] or found.unlisted or (sidecars and sidecars.refusals):
+        if part:
+            print_merge_hint(output)
+    left_alone = takers.finish(jobs=jobs, quiet=quiet)
+    if summary.statuses["failed"] or found.unlisted or left_alone:
         raise typer.Exit(SOME_UNREAD)

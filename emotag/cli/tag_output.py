@@ -4,10 +4,9 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from rich.cells import cell_len
-from rich.filesize import decimal
 from rich.text import Text
 
 from emotag.cli.console import (
@@ -25,24 +24,16 @@ from emotag.photos.finding import Findings
 from emotag.storage import is_special, replace_file, replace_folder
 from emotag.tagging.parquet import ParquetFolderWriter, holds_only_parts, names_parts_folder
 from emotag.tagging.rows import Row, RowTaker
-from emotag.tagging.sidecars import SidecarWriter
 from emotag.tagging.summary import Summary
 from emotag.tagging.writers import CsvWriter, FinishedWriter, choose_writer, finishing, open_writer
 
-if TYPE_CHECKING:
-    # only where a page is asked for
-    from emotag.tagging.gallery import GalleryWriter
-
 __all__ = [
     "STDOUT",
-    "check_page",
+    "check_folder",
     "check_target",
-    "make_page",
-    "open_gallery",
     "output_file",
-    "print_left_alone",
+    "photos_text",
     "print_merge_hint",
-    "print_sidecars",
     "print_summary",
     "tell_no_ledger",
     "write_rows",
@@ -74,29 +65,11 @@ def check_target(output: str | None) -> None:
         raise StorageError(f"{output} cannot be written: it is a folder.")
     choose_writer(output)
     if os.path.isdir(output) or not is_special(output):
-        _check_folder(output)
+        check_folder(output)
 
 
-def check_page(page: str | None) -> None:
-    """Refuse at once a page that could not be written in the end.
-
-    Raises
-    ------
-    StorageError
-        It is a folder, its name is not that of a page, or its own folder
-        does not exist or may not be written to.
-    """
-    if page is None:
-        return
-    from emotag.tagging.gallery import check_ending
-
-    if os.path.isdir(page):
-        raise StorageError(f"{page} cannot be written: it is a folder.")
-    check_ending(page)
-    _check_folder(page)
-
-
-def _check_folder(path: str) -> None:
+def check_folder(path: str) -> None:
+    """Refuse at once a file whose folder does not exist or may not be written to."""
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         raise StorageError(f"{path} cannot be written: there is no folder {folder}.")
@@ -180,65 +153,9 @@ def write_rows(
                 summary.add(row)
                 advance()
         except KeyboardInterrupt as error:
-            raise KeyboardInterrupt(_stopped(summary.total, total, output)) from error
+            changed = sum(_changed_photos(taker) for taker in also)
+            raise KeyboardInterrupt(_stopped(summary.total, total, output, changed)) from error
     return summary
-
-
-def print_sidecars(sidecars: SidecarWriter) -> None:
-    """Print to stderr what became of the sidecars."""
-    said = ", ".join(
-        f"{sidecars.counts[what]} {what}"
-        for what in ("written", "unchanged", "cleared")
-        if sidecars.counts[what] or what == "written"
-    )
-    notes.print(f"Sidecars: {said}.")
-    print_left_alone(sidecars.refusals)
-
-
-def open_gallery(
-    page: str | None, labels: LabelSet, *, photos: int, max_pixels: int
-) -> "GalleryWriter | None":
-    """Return what takes the rows for a page, if one is asked for."""
-    if page is None:
-        return None
-    from emotag.tagging.gallery import GalleryWriter
-
-    return GalleryWriter(page, labels, photos=photos, max_pixels=max_pixels)
-
-
-def make_page(gallery: "GalleryWriter", *, jobs: int | None, quiet: bool) -> None:
-    """Make the page of the rows that a gallery took; show how far it is, and what became of it."""
-    with progress_bar("Page", gallery.shown, quiet=quiet) as advance:
-        try:
-            gallery.finish(jobs=jobs, advance=advance)
-        except KeyboardInterrupt as error:
-            state = "is as it was" if os.path.lexists(gallery.path) else "was not written"
-            raise KeyboardInterrupt(
-                f"Stopped: {safe(gallery.path)} {state}; no photo was changed."
-            ) from error
-    if not quiet:
-        _print_page(gallery)
-
-
-def _print_page(gallery: "GalleryWriter") -> None:
-    size = decimal(os.path.getsize(gallery.path))
-    notes.print(f"Page: {safe(gallery.path)}, {_photos(gallery.shown)}, {size}.")
-    if left := gallery.total - gallery.shown:
-        notes.print(
-            f"{_photos(left)} of {gallery.total} left out of the page, the least sure ones; "
-            "--html-photos N takes more.",
-            style="yellow",
-        )
-
-
-def print_left_alone(refusals: Sequence[tuple[str, str]]) -> None:
-    """Print to stderr which sidecars were left alone, and why."""
-    if refusals:
-        notes.print(f"{len(refusals)} left alone:", style="yellow")
-    for path, reason in refusals[:_SHOWN_REFUSALS]:
-        notes.print(f"  {safe(path)} {safe(reason)}")
-    if len(refusals) > _SHOWN_REFUSALS:
-        notes.print(f"  … and {len(refusals) - _SHOWN_REFUSALS} more.")
 
 
 def print_summary(summary: Summary, found: Findings, output: str | None, seconds: float) -> None:
@@ -338,13 +255,25 @@ def _padded(text: str, width: int) -> str:
     return shown + " " * (width - cell_len(shown))
 
 
-def _stopped(done: int, total: int, output: str | None) -> str:
+def _changed_photos(taker: RowTaker) -> int:
+    # imported here: most runs change no photo
+    from emotag.tagging.embedding import Embedder
+
+    if not isinstance(taker, Embedder):
+        return 0
+    return taker.counts["written"] + taker.counts["cleared"]
+
+
+def _stopped(done: int, total: int, output: str | None, changed: int) -> str:
     kept, again = "", "The same command starts from the beginning."
     if output_file(output) is not None:
         again = "The same command goes on from there."
         state = "is as it was" if os.path.lexists(str(output)) else "was not written"
         kept = f" {output} {state}, and"
-    return f"Stopped after {done} of {total} photos;{kept} no photo was changed. {again}"
+    photos = "no photo was changed"
+    if changed:
+        photos = f"tags were embedded into {photos_text(changed)}, each of which is whole"
+    return f"Stopped after {done} of {total} photos;{kept} {photos}. {again}"
 
 
 def _print_counts(summary: Summary, found: Findings, seconds: float) -> None:
@@ -354,7 +283,7 @@ def _print_counts(summary: Summary, found: Findings, seconds: float) -> None:
         if summary.statuses[status] or status == "tagged"
     )
     speed = rate(summary.total / max(seconds, 1e-9))
-    notes.print(f"\n{_photos(summary.total)} in {seconds:.1f} s ({speed}): {statuses}.")
+    notes.print(f"\n{photos_text(summary.total)} in {seconds:.1f} s ({speed}): {statuses}.")
     if found.others:
         common = found.others.most_common(_SHOWN_ENDINGS)
         endings = ", ".join(
@@ -406,5 +335,6 @@ def _print_refusals(summary: Summary, found: Findings) -> None:
     notes.print()
 
 
-def _photos(count: int) -> str:
+def photos_text(count: int) -> str:
+    """Return a number of photos in words."""
     return "1 photo" if count == 1 else f"{count} photos"

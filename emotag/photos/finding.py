@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from emotag.errors import PhotosNotFoundError
-from emotag.photos.formats import ENDINGS, HEADER_BYTES, RAW_ENDINGS, ending_of, sniff
+from emotag.photos.formats import BACKUP, ENDINGS, HEADER_BYTES, RAW_ENDINGS, ending_of, sniff
 from emotag.photos.patterns import fits, is_named_by, may_lead, split_pattern
 
 __all__ = ["Findings", "find_photos", "natural_key"]
@@ -44,10 +44,10 @@ def find_photos(paths: Iterable[str | os.PathLike[str]], exclude: Sequence[str] 
 
     Folders are searched through. Files are taken by their ending or, failing
     that, by their first bytes; a file that is named itself is always taken.
-    Hidden files and folders inside a folder are left out, and links to
-    folders are not followed. A path that does not exist is tried as a glob
-    pattern, where ``**`` stands for any folders; what fits it is taken as if
-    it had been found in a folder.
+    Hidden files and folders inside a folder are left out, and so are exiftool's
+    backups (``photo.jpg_original``); links to folders are not followed. A path
+    that does not exist is tried as a glob pattern, where ``**`` stands for any
+    folders; what fits it is taken as if it had been found in a folder.
 
     Parameters
     ----------
@@ -193,7 +193,9 @@ class _Walk:
         if not self._is_new(path):
             return
         ending = ending_of(path)
-        if ending in ENDINGS or (ending not in RAW_ENDINGS and _looks_like_photo(path)):
+        if _is_backup(path):
+            self.findings.others[ending or BACKUP] += 1
+        elif ending in ENDINGS or (ending not in RAW_ENDINGS and _looks_like_photo(path)):
             self.findings.photos.append(path)
         else:
             self.findings.others[ending] += 1
@@ -224,6 +226,12 @@ def _hint(typed: str) -> str:
     except OSError:
         return ""
     return f" Did you mean {os.path.join(folder, near[0])}?" if near else ""
+
+
+def _is_backup(path: str) -> bool:
+    """Return whether exiftool calls a photo so as it was before."""
+    name = path.removesuffix(BACKUP)
+    return name != path and (ending_of(name) in ENDINGS or os.path.lexists(name))
 
 
 def _looks_like_photo(path: str) -> bool:

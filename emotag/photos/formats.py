@@ -2,7 +2,7 @@
 
 import os
 
-__all__ = ["ENDINGS", "HEADER_BYTES", "RAW_ENDINGS", "ending_of", "sniff"]
+__all__ = ["BACKUP", "ENDINGS", "HEADER_BYTES", "RAW_ENDINGS", "ending_of", "sniff"]
 
 ENDINGS: dict[str, str] = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
@@ -23,6 +23,9 @@ RAW_ENDINGS = {
     ".srf", ".srw", ".x3f",
 }
 # fmt: on
+
+BACKUP = "_original"
+"""What exiftool adds to the name of a photo as it was before."""
 
 HEADER_BYTES = 64
 

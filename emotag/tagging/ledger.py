@@ -21,7 +21,15 @@ from emotag.locks import locked
 from emotag.storage import ledger_folder, open_database, remove_partial
 from emotag.tagging.rows import Outcome, path_text
 
-__all__ = ["Known", "Ledger", "identify", "ledger_path", "open_ledger", "run_fingerprint"]
+__all__ = [
+    "Known",
+    "Ledger",
+    "identify",
+    "identity_of",
+    "ledger_path",
+    "open_ledger",
+    "run_fingerprint",
+]
 
 _VERSION = 1
 _SCHEMA = """
@@ -60,6 +68,11 @@ def identify(path: str) -> str | None:
         state = os.stat(path)
     except (OSError, ValueError):
         return None
+    return identity_of(state)
+
+
+def identity_of(state: os.stat_result) -> str:
+    """Return what `identify` does, of a state that is known already."""
     return f"{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
 
 
@@ -168,6 +181,7 @@ class Ledger:
         self._run = time.time_ns()
         self._fresh: list[tuple[bytes, str, str]] = []
         self._seen: list[bytes] = []
+        self._renewed: list[tuple[str, bytes, str]] = []
         self._flushed = time.monotonic()
         self._broken = False
 
@@ -212,6 +226,21 @@ class Ledger:
         self._seen.append(_key(path))
         self._flush_sometimes()
 
+    def renew(self, path: str, before: str, after: str) -> None:
+        """Note that a photo's file was changed by emotag, and that what was said still holds.
+
+        Parameters
+        ----------
+        path : str
+            The photo.
+        before, after : str
+            Its identity before and after. If what was said was said of another
+            state than the first, someone else changed the photo meanwhile, and
+            it will be read again.
+        """
+        self._renewed.append((after, _key(path), before))
+        self._flush_sometimes()
+
     def forget(self) -> None:
         """Forget all photos."""
         self._execute(lambda connection: connection.execute("DELETE FROM photos"))
@@ -224,14 +253,15 @@ class Ledger:
         ))  # fmt: skip
 
     def _flush_sometimes(self) -> None:
-        many = len(self._fresh) + len(self._seen) >= _BATCH
+        many = len(self._fresh) + len(self._seen) + len(self._renewed) >= _BATCH
         if many or time.monotonic() - self._flushed > _SECONDS:
             self._flush()
 
     def _flush(self) -> None:
-        fresh, seen = self._fresh, self._seen
-        self._fresh, self._seen, self._flushed = [], [], time.monotonic()
-        if not fresh and not seen:
+        fresh, seen, renewed = self._fresh, self._seen, self._renewed
+        self._fresh, self._seen, self._renewed = [], [], []
+        self._flushed = time.monotonic()
+        if not fresh and not seen and not renewed:
             return
 
         def write(connection: sqlite3.Connection) -> None:
@@ -242,6 +272,10 @@ class Ledger:
             )
             connection.executemany(
                 "UPDATE photos SET run = ? WHERE path = ?", [(self._run, key) for key in seen]
+            )
+            # last: what is renewed may have been noted just now
+            connection.executemany(
+                "UPDATE photos SET identity = ? WHERE path = ? AND identity = ?", renewed
             )
             connection.execute("COMMIT")
 

@@ -10,7 +10,14 @@ from emotag.storage import replace_file
 from emotag.tagging.rows import DECIMALS, Row, path_text
 from emotag.tagging.xmp import Tags, add_tags, read_tags, remove_tags
 
-__all__ = ["FORMS", "SidecarWriter", "find_sidecars", "sidecar_path", "untag_sidecar"]
+__all__ = [
+    "FORMS",
+    "SidecarWriter",
+    "find_sidecars",
+    "row_tags",
+    "sidecar_path",
+    "untag_sidecar",
+]
 
 FORMS = ("photo.jpg.xmp", "photo.xmp")
 """How a sidecar is called: digiKam, darktable and Immich read the first, Adobe the second."""
@@ -37,6 +44,17 @@ def sidecar_path(photo: str, form: str = FORMS[0]) -> str:
     'photos/china.xmp'
     """
     return f"{photo if form == FORMS[0] else os.path.splitext(photo)[0]}.xmp"
+
+
+def row_tags(row: Row, tagged: str) -> Tags:
+    """Return what is to be said of a tagged photo in its packet, and that it was said then."""
+    return Tags(
+        emotion=row.emotion,
+        sentiment=row.sentiment,
+        confidence=f"{row.confidence:.{DECIMALS}f}",
+        model=path_text(row.model),
+        tagged=tagged,
+    )
 
 
 class SidecarWriter:
@@ -91,13 +109,7 @@ class SidecarWriter:
         content = _read(path)
         if row.status == "uncertain":
             return "cleared" if content is not None and _clear(path, content) else "unchanged"
-        tags = Tags(
-            emotion=row.emotion,
-            sentiment=row.sentiment,
-            confidence=f"{row.confidence:.{DECIMALS}f}",
-            model=path_text(row.model),
-            tagged=self._now,
-        )
+        tags = row_tags(row, self._now)
         if content is not None and tags.same(read_tags(content)):
             return "unchanged"
         _replace(path, add_tags(content, tags))

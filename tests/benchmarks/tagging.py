@@ -1,4 +1,4 @@
-"""Photos a second of `emotag tag`, beside a plain timm loop and beside the floor.
+"""Photos a second of `emotag tag`, beside plain loops of others and beside the floor.
 
 Two kinds of photos: 480 files of 12 megapixels (hard links of a few, made in
 a temporary folder) and the 2,483 thumbnails of ../shared/data/har. For each:
@@ -8,15 +8,18 @@ a temporary folder) and the 2,483 thumbnails of ../shared/data/har. For each:
 - the plain timm loop (`timm_loop.py`: the same network, timm's loader with two
   workers, a CSV) as a whole process too, on the first photos only: its loop is
   scaled to all of them, its start-up is counted once;
+- in the same way the plain loop of transformers (`transformers_loop.py`: its
+  pipeline on the same network, in batches and with workers as timm's), where
+  the extra `benchmarks` is installed;
 - the floor: the seconds that one core takes to decode a photo and to run the
   default model's network on it, nothing else, divided by the cores. No program
   that uses this decoder and this network on these cores can be faster.
 
     python -m tests.benchmarks.tagging
-    python -m tests.benchmarks.tagging --large 120 --small 600 --timm 64
+    python -m tests.benchmarks.tagging --large 120 --small 600 --others 64
 
-Targets: 4 times timm on the large photos and 3 times on the thumbnails; later
-0.85 of the floor.
+Targets: 4 times each loop on the large photos and 3 times on the thumbnails;
+later 0.85 of the floor.
 """
 
 import argparse
@@ -26,6 +29,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -41,6 +45,8 @@ from tests.benchmarks.measuring import (
     run_seconds,
 )
 from tests.benchmarks.photos import camera_photos, thumbnails
+
+OTHERS = ("timm", "transformers")
 
 FLOOR_PHOTOS = 64
 """On how many photos the floor is measured."""
@@ -72,7 +78,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--large", type=int, default=480, help="photos of 12 megapixels")
     parser.add_argument("--small", type=int, help="thumbnails; by default all")
     parser.add_argument(
-        "--timm", type=int, default=192, help="photos for timm's loop; 0: leave out"
+        "--others", type=int, default=192, help="photos for the loops of others; 0: leave out"
     )
     parser.add_argument("--repeats", type=int, default=3, help="runs of emotag; the fastest counts")
     parser.add_argument("--thumbnails", default=THUMBNAILS, help="their folder")
@@ -92,14 +98,18 @@ def _compare(folder: str, paths: list[str], options: argparse.Namespace, target:
     before = _floor(paths)
     ours = len(paths) / _emotag_seconds(folder, options.repeats)
     floor = max(before, _floor(paths))
-    print(f"  emotag tag  {ours:7.1f} photos/s")
-    if options.timm:
-        timm = len(paths) / _timm_seconds(paths, options.timm)
-        ratio = ours / timm
+    print(f"  emotag tag       {ours:7.1f} photos/s")
+    for name in OTHERS if options.others else ():
+        if find_spec(name) is None:
+            print(f"  {name} is not installed; type: pip install -e '.[benchmarks]'")
+            continue
+        other = len(paths) / _loop_seconds(f"{name}_loop", paths, options.others)
         print(
-            f"  timm loop   {timm:7.1f} photos/s   emotag is {ratio:.1f} times it, wanted {target}"
+            f"  {name + ' loop':17}{other:7.1f} photos/s   "
+            f"emotag is {ours / other:.1f} times it, wanted {target}"
         )
-    print(f"  floor       {floor:7.1f} photos/s   emotag is {ours / floor:.2f} of it, wanted 0.85")
+    share = ours / floor
+    print(f"  floor            {floor:7.1f} photos/s   emotag is {share:.2f} of it, wanted 0.85")
 
 
 def _emotag_seconds(folder: str, repeats: int) -> float:
@@ -110,14 +120,14 @@ def _emotag_seconds(folder: str, repeats: int) -> float:
         return min(run_seconds(command) for _ in range(repeats))
 
 
-def _timm_seconds(paths: Sequence[str], count: int) -> float:
-    """Return what timm would take for all photos, from what it takes for the first ones."""
+def _loop_seconds(module: str, paths: Sequence[str], count: int) -> float:
+    """Return what a loop would take for all photos, from what it takes for the first ones."""
     some = paths[:count]
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as outside:
         for path in some:
             os.link(os.path.realpath(path), os.path.join(folder, os.path.basename(path)))
         output = os.path.join(outside, "tags.csv")
-        command = [sys.executable, "-m", "tests.benchmarks.timm_loop", folder, output]
+        command = [sys.executable, "-m", f"tests.benchmarks.{module}", folder, output]
         started = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True, cwd=CHECKOUT, check=True)
         whole = time.perf_counter() - started

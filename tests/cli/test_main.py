@@ -31,6 +31,7 @@ class TestHelp:
         assert [line.split()[0] for line in commands] == [
             "tag",
             "untag",
+            "merge",
             "demo",
             "fit",
             "models",

@@ -19,7 +19,8 @@ from pyarrow import parquet
 
 from emotag.bundle.config import CONFIG, NETWORK
 from emotag.cli.tag import tag
-from emotag.cli.tag_output import check_page, check_target
+from emotag.cli.tag_output import check_target
+from emotag.cli.tag_takers import check_page
 from emotag.emotions import FIVE, LabelSet
 from emotag.errors import StorageError
 from emotag.photos.decoding import MAX_PIXELS

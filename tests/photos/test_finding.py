@@ -93,6 +93,14 @@ class TestFolders:
         assert found.photos == []
         assert found.others == dict.fromkeys(RAW_ENDINGS, 1)
 
+    def test_backups_of_exiftool_are_counted_and_not_taken(self, here: Path) -> None:
+        touch(here, "trip/a.jpg", "trip/a.jpg_original", "trip/gone.PNG_original")
+        touch(here, "trip/b", "trip/b_original", "trip/an_original", "trip/c.dat_original")
+        found = find_photos(["trip"])
+        assert found.photos == ["trip/a.jpg", "trip/an_original", "trip/b", "trip/c.dat_original"]
+        assert found.others == {".jpg_original": 1, ".png_original": 1, "_original": 1}
+        assert find_photos(["trip/a.jpg_original"]).photos == ["trip/a.jpg_original"]
+
     def test_hidden_files_and_folders_are_left_out_and_counted(self, here: Path) -> None:
         touch(here, "trip/a.jpg", "trip/._a.jpg", "trip/.cache/b.jpg", "trip/.git/x/c.jpg")
         found = find_photos(["trip"])
