@@ -11,7 +11,7 @@ import emotag as package
 from tests.cli.program import command, run, run_here
 from tests.conftest import draw_photo
 
-COMMANDS = ["tag", "demo", "fit", "models", "cache", "cache clear"]
+COMMANDS = ["tag", "untag", "merge", "demo", "fit", "models", "cache", "cache clear"]
 
 
 class TestHelp:
