@@ -18,6 +18,8 @@ from emotag import __version__
 from emotag.bundle.config import BundleConfig
 from emotag.errors import StorageError
 from emotag.locks import locked
+from emotag.photos.places import absolute_path, state_of
+from emotag.remote.filesystems import is_remote
 from emotag.storage import ledger_folder, open_database, remove_partial
 from emotag.tagging.rows import Outcome, path_text
 
@@ -51,16 +53,8 @@ class Known:
 
 
 def identify(path: str) -> str | None:
-    """Return what tells a file's state from every later one; None if it is not there.
-
-    Of size, time of change and time of the change of its entry: the last
-    notices also a content that was replaced with its times set back.
-    """
-    try:
-        state = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return f"{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
+    """Return what tells a photo's state from every later one; None if nothing does."""
+    return state_of(path)
 
 
 def run_fingerprint(config: BundleConfig, *, explain: bool, max_pixels: int) -> str:
@@ -81,7 +75,8 @@ def run_fingerprint(config: BundleConfig, *, explain: bool, max_pixels: int) -> 
 
 def ledger_path(output: str) -> str:
     """Return the path of the ledger of an output."""
-    name = hashlib.sha256(os.fsencode(os.path.realpath(output))).hexdigest()[:32]
+    place = output if is_remote(output) else os.path.realpath(output)
+    name = hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
     return os.path.join(ledger_folder(), f"{name}.sqlite")
 
 
@@ -122,7 +117,8 @@ def open_ledger(
             try:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 stack.enter_context(locked(f"{path}.lock", refuse))
-                remove_partial(output)
+                if not is_remote(output):
+                    remove_partial(output)
                 ledger = stack.enter_context(Ledger(path, computation, cannot))
                 if fresh:
                     ledger.forget()
@@ -257,7 +253,7 @@ class Ledger:
 
 
 def _key(path: str) -> bytes:
-    return os.fsencode(os.path.abspath(path))
+    return os.fsencode(absolute_path(path))
 
 
 def _write(outcome: Outcome) -> str:

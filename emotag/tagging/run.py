@@ -18,6 +18,7 @@ from emotag.parallel import map_chunks, usable_cores
 from emotag.photos.decoding import MAX_PIXELS, DecodedPhoto, decode_photo
 from emotag.photos.finding import Findings, find_photos
 from emotag.photos.formats import ENDINGS
+from emotag.photos.places import read_ahead, suitable_jobs
 from emotag.tagging.explaining import Explainer, open_explainer
 from emotag.tagging.ledger import Ledger, identify
 from emotag.tagging.rows import Outcome, Row
@@ -183,6 +184,7 @@ def tag_found(
         explainer=explainer,
         ledger=ledger,
     )
+    jobs = suitable_jobs(photos, jobs, usable_cores())
     for results in map_chunks(tag, photos, size=CHUNK, jobs=jobs):
         for result in results:
             if ledger is not None:
@@ -221,7 +223,9 @@ def _tag_chunk(
     done = {
         path: entry.outcome for path, entry in known.items() if entry.identity == identities[path]
     }
-    decoded = {path: _decode(path, config, max_pixels) for path in photos if path not in done}
+    undone = [path for path in photos if path not in done]
+    with read_ahead(undone):
+        decoded = {path: _decode(path, config, max_pixels) for path in undone}
     sound = [photo.pixels for photo in decoded.values() if isinstance(photo, DecodedPhoto)]
     scores = _score_rows(engine(np.stack(sound))) if sound else iter(())
     new = {
