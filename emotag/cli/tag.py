@@ -11,7 +11,8 @@ SOME_UNREAD = 3
 
 def tag(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH", help="Photos, folders of photos, or patterns.")
+        list[str],
+        typer.Argument(metavar="PATH", help="Photos, folders, archives, URLs, or patterns."),
     ],
     model: Annotated[
         str | None,
@@ -104,13 +105,15 @@ def tag(
     from emotag.tagging.explaining import open_explainer
     from emotag.tagging.ledger import open_ledger, run_fingerprint
     from emotag.tagging.run import find_some, open_engine, tag_found
-    from emotag.tagging.sidecars import SidecarWriter
+    from emotag.tagging.sidecars import SidecarWriter, refuse_elsewhere
 
     started = time.monotonic()
     check_target(output)
     sidecars = SidecarWriter(sidecar) if xmp else None
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
+    if xmp:
+        refuse_elsewhere(found.photos, "--xmp")
     explainer = open_explainer(bundle) if explain else None
     engine = open_engine(bundle, n_photos=len(found.photos), explainer=explainer)
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]

@@ -15,7 +15,7 @@ from emotag.photos.sources import DamagedError, LocalSource, RemoteSource, Sourc
 from emotag.photos.tars import begin_tar_member, open_tar_member, read_tar
 from emotag.photos.zips import begin_zip_member, open_zip_member, read_zip
 from emotag.remote.filesystems import MISSING, is_remote
-from emotag.remote.reading import describe
+from emotag.remote.reading import describe, recall
 
 __all__ = [
     "Archive",
@@ -247,7 +247,7 @@ def _has_changed_meanwhile(archive: Archive) -> bool:
 @lru_cache(maxsize=1024)
 def _is_remote_file(url: str) -> bool:
     try:
-        return not describe(url).is_folder
+        return not recall(url).is_folder
     except PlaceError as error:
         if error.reason == MISSING:
             return False

@@ -206,8 +206,17 @@ def _missing(url: str, error: ImportError) -> MissingExtraError:
     return MissingExtraError(f"{url} needs more: {_first_line(error).rstrip('.')}.")
 
 
+def _root(error: BaseException) -> BaseException:
+    """Return what went wrong: some say that there is nothing where no server could be reached."""
+    cause = error.__cause__
+    if cause is None or not isinstance(error, FileNotFoundError):
+        return error
+    return cause if _is_connection(cause) or getattr(cause, "status", 404) != 404 else error
+
+
 def _may_pass(error: BaseException) -> bool:
     """Return whether another attempt may fare better."""
+    error = _root(error)
     if isinstance(error, _FINAL):
         return False
     if isinstance(error, OSError) and error.errno in _FINAL_NUMBERS:
@@ -223,6 +232,7 @@ def _may_pass(error: BaseException) -> bool:
 
 def _reason(error: BaseException) -> str:
     """Return in plain words what went wrong."""
+    error = _root(error)
     if isinstance(error, FileNotFoundError):
         return MISSING
     if isinstance(error, PermissionError):

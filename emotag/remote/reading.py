@@ -4,6 +4,7 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from emotag.errors import PlaceError
@@ -171,11 +172,8 @@ def _list_s3(url: str, filesystem: Any, path: str) -> Iterator[tuple[str, dict[s
     prefix = f"{key.rstrip('/')}/" if key else ""
     asked = {"Bucket": bucket, "Prefix": prefix}
     while True:
-        page = attempt(
-            url,
-            filesystem,
-            lambda asked=dict(asked): filesystem.call_s3("list_objects_v2", **asked),
-        )
+        list_page = partial(filesystem.call_s3, "list_objects_v2", **asked)
+        page = attempt(url, filesystem, list_page)
         for info in page.get("Contents", ()):
             # a key that ends so stands for a folder in the console
             if not info["Key"].endswith("/"):
@@ -187,22 +185,19 @@ def _list_s3(url: str, filesystem: Any, path: str) -> Iterator[tuple[str, dict[s
 
 def _walk(url: str, filesystem: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     filesystem.invalidate_cache()
-    folders = [path]
-    met = {path.rstrip("/")}
+    top = f"{path.rstrip('/')}/"
+    folders, met = [path], {top}
     while folders:
-        folder = folders.pop()
-        for info in attempt(
-            url, filesystem, lambda folder=folder: filesystem.ls(folder, detail=True)
-        ):
-            name = info["name"]
-            # a page of HTML may link to its own folder or above
-            if not name.startswith(path.rstrip("/") + "/") or name.rstrip("/") in met:
+        for info in attempt(url, filesystem, partial(filesystem.ls, folders.pop(), detail=True)):
+            name = info["name"].rstrip("/")
+            # a page of HTML may link to its own folder, or above
+            if not name.startswith(top) or name in met:
                 continue
-            met.add(name.rstrip("/"))
+            met.add(name)
             if info["type"] == "directory":
-                folders.append(name)
+                folders.append(info["name"])
             elif info["type"] == "file":
-                yield name[len(path.rstrip("/")) + 1 :], info
+                yield name[len(top) :], info
 
 
 def _to_object(url: str, info: dict[str, Any]) -> RemoteObject:

@@ -15,6 +15,7 @@ from emotag.bundle.finding import find_bundle
 from emotag.bundle.folder import Bundle, open_bundle
 from emotag.errors import PhotoError, PhotosNotFoundError, SkippedPhoto
 from emotag.parallel import map_chunks, usable_cores
+from emotag.photos.archives import is_archive_name
 from emotag.photos.decoding import MAX_PIXELS, DecodedPhoto, decode_photo
 from emotag.photos.finding import Findings, find_photos
 from emotag.photos.formats import ENDINGS
@@ -56,7 +57,7 @@ def tag_photos(
     Parameters
     ----------
     paths : path-like or iterable of path-like
-        Photos, folders of photos, or glob patterns.
+        Photos, folders of photos, archives, URLs, or glob patterns.
     model : str, optional
         A saved model: its folder, or its name under ``./models``; by default
         the one that ships with emotag.
@@ -83,6 +84,8 @@ def tag_photos(
     ------
     PhotosNotFoundError
         A path does not exist, or there is no photo under any.
+    PlaceError
+        An archive is damaged, or a server could not be asked.
     BundleError
         The model is refused.
 
@@ -126,6 +129,8 @@ def find_some(paths: Sequence[str | os.PathLike[str]], exclude: Sequence[str] = 
     others = found.others.total()
     seen = f", but {others} other {'file' if others == 1 else 'files'}" if others else ""
     left = " that --exclude does not leave out" if exclude else ""
+    if any(is_archive_name(f"a{ending}") for ending in found.others):
+        seen += "; an archive is searched where it is named itself"
     unlisted = "".join(f" {folder} could not be searched: {why}." for folder, why in found.unlisted)
     raise PhotosNotFoundError(
         f"There is no photo in {', '.join(str(path) for path in paths)}{left}{seen}.{unlisted} "

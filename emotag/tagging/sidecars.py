@@ -6,11 +6,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from emotag.errors import PhotosNotFoundError, SidecarError, StorageError, unknown_name
+from emotag.photos.places import is_elsewhere
 from emotag.storage import replace_file
 from emotag.tagging.rows import DECIMALS, Row, path_text
 from emotag.tagging.xmp import Tags, add_tags, read_tags, remove_tags
 
-__all__ = ["FORMS", "SidecarWriter", "find_sidecars", "sidecar_path", "untag_sidecar"]
+__all__ = [
+    "FORMS",
+    "SidecarWriter",
+    "find_sidecars",
+    "refuse_elsewhere",
+    "sidecar_path",
+    "untag_sidecar",
+]
 
 FORMS = ("photo.jpg.xmp", "photo.xmp")
 """How a sidecar is called: digiKam, darktable and Immich read the first, Adobe the second."""
@@ -37,6 +45,29 @@ def sidecar_path(photo: str, form: str = FORMS[0]) -> str:
     'photos/china.xmp'
     """
     return f"{photo if form == FORMS[0] else os.path.splitext(photo)[0]}.xmp"
+
+
+def refuse_elsewhere(photos: Iterable[str], option: str) -> None:
+    """Refuse to write beside or into photos if one of them is no file of this disk.
+
+    Parameters
+    ----------
+    photos : iterable of str
+        The photos.
+    option : str
+        What asks for it, as the message shall name it.
+
+    Raises
+    ------
+    SidecarError
+        A photo is in an archive or at a URL.
+    """
+    for photo in photos:
+        if is_elsewhere(photo):
+            raise SidecarError(
+                f"{option} writes beside photos, but {path_text(photo)} is no file of this disk; "
+                f"leave {option} out, and keep the tags by -o tags.csv."
+            )
 
 
 class SidecarWriter:
