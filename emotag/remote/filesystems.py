@@ -19,6 +19,7 @@ __all__ = [
     "local_path",
     "open_filesystem",
     "protocol_of",
+    "url_above",
 ]
 
 Result = TypeVar("Result")
@@ -76,6 +77,17 @@ def is_s3(url: str) -> bool:
 def protocol_of(url: str) -> str:
     """Return what stands before ``://``, in lower case."""
     return url.partition("://")[0].lower()
+
+
+def url_above(url: str) -> str:
+    """Return a URL such that a slash and a name after it are the URL of what is below.
+
+    Examples
+    --------
+    >>> url_above("s3://bucket/photos/"), url_above("memory://")
+    ('s3://bucket/photos', 'memory:/')
+    """
+    return url.rstrip("/") if url.partition("://")[2].strip("/") else f"{protocol_of(url)}:/"
 
 
 def local_path(path: str) -> str:
@@ -224,10 +236,9 @@ def _may_pass(error: BaseException) -> bool:
     status = getattr(error, "status", None)
     if isinstance(status, int):
         return status in (408, 425, 429) or status >= 500
-    # botocore's own, such as that there are no credentials; but for those of the connection
+    # botocore's own are such as that there are no credentials; but for those of the connection
     kinds = {(kind.__module__.partition(".")[0], kind.__name__) for kind in type(error).__mro__}
-    ours_to_set = ("botocore", "BotoCoreError") in kinds
-    return not ours_to_set or ("botocore", "HTTPClientError") in kinds
+    return ("botocore", "BotoCoreError") not in kinds or _is_connection(error)
 
 
 def _reason(error: BaseException) -> str:

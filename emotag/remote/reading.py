@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from emotag.errors import PlaceError
-from emotag.remote.filesystems import attempt, is_s3, open_filesystem
+from emotag.remote.filesystems import attempt, is_s3, open_filesystem, url_above
 
 __all__ = [
     "RemoteObject",
@@ -96,7 +96,7 @@ def list_objects(url: str) -> Iterator[RemoteObject]:
         A part of it could not be listed.
     """
     filesystem, path = open_filesystem(url)
-    base = url.rstrip("/")
+    base = url_above(url)
     listing = _list_s3(base, filesystem, path) if is_s3(url) else _walk(base, filesystem, path)
     for name, info in listing:
         found = _to_object(f"{base}/{name}", info)

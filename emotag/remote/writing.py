@@ -12,7 +12,7 @@ from emotag.remote.filesystems import MISSING, attempt, is_s3, open_filesystem, 
 __all__ = ["check_writable", "replace_object"]
 
 # Where an object takes its name only once it is whole, and there are no folders.
-_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss", "memory")
+_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "oss")
 _READ_ONLY = ("http", "https", "github", "data", "zip", "tar", "libarchive")
 
 
@@ -29,8 +29,8 @@ def check_writable(url: str) -> None:
     """
     if protocol_of(url) in _READ_ONLY:
         raise _cannot_write(url, f"{protocol_of(url)}:// can only be read")
-    filesystem, path = open_filesystem(url)
     try:
+        filesystem, path = open_filesystem(url)
         if is_s3(url):
             _try_upload(url, filesystem, path)
             return
@@ -39,7 +39,7 @@ def check_writable(url: str) -> None:
     except PlaceError as error:
         raise _cannot_write(url, _without_end(error)) from error
     if not there:
-        raise _cannot_write(url, f"there is no {folder}")
+        raise _cannot_write(url, f"there is no {folder.strip('/')}")
 
 
 @contextmanager

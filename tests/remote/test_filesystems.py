@@ -1,0 +1,100 @@
+"""Which paths are URLs, and what is said where nothing reads them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emotag.errors import PlaceError
+from emotag.remote.filesystems import is_remote, is_s3, local_path, open_filesystem
+from tests.s3 import S3
+
+LACKING = """
+import sys
+sys.modules["{module}"] = None
+from emotag.errors import MissingExtraError
+from emotag.remote.filesystems import open_filesystem
+try:
+    open_filesystem("s3://bucket/a.jpg")
+except MissingExtraError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("s3://bucket/a.jpg", True),
+        ("HTTPS://host/a.jpg", True),
+        ("zip://a.jpg::s3://bucket/b.zip", True),
+        ("simplecache::s3://bucket/b.zip", True),
+        ("a/b.jpg", False),
+        ("C://photos", False),
+        ("./odd://name", False),
+        ("a::b", False),
+    ],
+)
+def test_is_remote(path: str, expected: bool) -> None:
+    assert is_remote(path) is expected
+
+
+def test_a_file_url_is_a_path(tmp_path: Path) -> None:
+    odd = tmp_path / "100%25.jpg"
+    odd.touch()
+    assert local_path(f"file://{odd}") == str(odd)
+    assert local_path("file:///photos/a%20b.jpg") == "/photos/a b.jpg"
+    assert local_path("file://localhost/photos/a.jpg") == "/photos/a.jpg"
+    assert local_path("s3://bucket/a%20b.jpg") == "s3://bucket/a%20b.jpg"
+
+
+def test_is_s3() -> None:
+    assert is_s3("S3://bucket")
+    assert not is_s3("gs://bucket")
+
+
+@pytest.mark.parametrize("module", ["fsspec", "s3fs"])
+def test_what_is_missing_has_a_command(module: str) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", LACKING.format(module=module)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said == "s3://bucket/a.jpg needs more; type: pip install 'emotag[remote]'\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("nix://a.jpg", "nix://a.jpg cannot be read: nothing is known that reads nix://."),
+        (
+            "zip://a.jpg::s3://bucket/b.zip",
+            "zip://a.jpg::s3://bucket/b.zip cannot be read: it is a chain of places; name the "
+            "archive alone, as s3://bucket/photos.zip, and emotag opens it.",
+        ),
+    ],
+)
+def test_what_nothing_reads_is_refused(url: str, message: str) -> None:
+    with pytest.raises(PlaceError) as error:
+        open_filesystem(url)
+    assert str(error.value) == message
+
+
+def test_a_server_has_one_file_system(s3: S3) -> None:
+    first, path = open_filesystem("s3://one/a.jpg")
+    assert (first, path) == (open_filesystem("s3://two/b.jpg")[0], "one/a.jpg")
+
+
+def test_no_credentials_are_said_once(s3: S3, bucket: str, monkeypatch, tmp_path: Path) -> None:
+    from emotag.remote import filesystems, reading
+
+    url = s3.put(bucket, "b.jpg", b"12345")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(filesystems, "_filesystems", {})
+    with pytest.raises(PlaceError) as error:
+        reading.describe(url)
+    assert error.value.reason == "Unable to locate credentials"
+    assert not s3.requests
