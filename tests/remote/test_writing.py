@@ -15,6 +15,12 @@ def write(url: str, content: bytes = AFTER) -> None:
         file.write(content)
 
 
+def write_and_stop(url: str, stop: type[BaseException]) -> None:
+    with replace_object(url) as file:
+        file.write(AFTER)
+        raise stop
+
+
 def test_an_object_is_there_once_it_is_whole(s3: S3, bucket: str) -> None:
     url = s3.put(bucket, "tags.csv", BEFORE)
     with replace_object(url) as file:
@@ -27,9 +33,8 @@ def test_an_object_is_there_once_it_is_whole(s3: S3, bucket: str) -> None:
 @pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt])
 def test_what_was_there_stays_if_the_writing_stops(s3: S3, bucket: str, stop) -> None:
     url = s3.put(bucket, "tags.csv", BEFORE)
-    with pytest.raises(stop), replace_object(url) as file:
-        file.write(AFTER)
-        raise stop
+    with pytest.raises(stop):
+        write_and_stop(url, stop)
     assert s3.get(bucket, "tags.csv") == BEFORE
     assert not s3.requests
 
