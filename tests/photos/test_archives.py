@@ -31,7 +31,8 @@ def read(archive: str, name: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "ending", "zip tar tgz tbz tbz2 txz tzst tar.gz tar.bz2 tar.xz tar.zst".split()
+    "ending",
+    ["zip", "tar", "tgz", "tbz", "tbz2", "txz", "tzst", "tar.gz", "tar.bz2", "tar.xz", "tar.zst"],
 )
 def test_archives_are_known_by_their_ending(ending: str) -> None:
     assert is_archive_name(f"a/b.{ending}")

@@ -20,8 +20,8 @@ def test_paths_are_sorted_as_a_walk_through_folders_sorts(paths: list[list[str]]
 
 
 def test_a_number_of_any_length_is_sorted() -> None:
-    names = [f"{'0' * 5000}1", "2", "9" * 50_000, "1" + "0" * 50_000]
-    assert sorted(reversed(names), key=path_key) == names
+    names = ["1" + "0" * 50_000, "9" * 50_000, "2", f"{'0' * 5000}1"]
+    assert sorted(names, key=path_key) == [names[index] for index in (3, 2, 1, 0)]
 
 
 def test_hidden_files_and_folders_are_counted_once() -> None:
