@@ -9,7 +9,7 @@ from emotag.photos.archives import is_archive_name, open_archive, split_archive
 from emotag.photos.formats import ENDINGS, HEADER_BYTES, RAW_ENDINGS, ending_of, sniff
 from emotag.photos.listings import Listing
 from emotag.photos.sources import RemoteSource
-from emotag.remote.filesystems import MISSING, protocol_of, url_above
+from emotag.remote.filesystems import MISSING, protocol_of, url_above, without_slash
 from emotag.remote.reading import RemoteObject, describe, fitting, list_objects
 
 __all__ = ["Found", "search_archive", "search_remote"]
@@ -95,9 +95,7 @@ def search_remote(url: str, exclude: Sequence[str]) -> Found:
     """
     try:
         # on the web, a slash at the end makes another page
-        there = describe(
-            url if protocol_of(url) in _WEB or url.endswith("://") else url.rstrip("/")
-        )
+        there = describe(url if protocol_of(url) in _WEB else without_slash(url))
     except PlaceError as error:
         if error.reason != MISSING:
             raise
@@ -125,9 +123,8 @@ def _search_missing(url: str, exclude: Sequence[str]) -> Found:
 def _search_object(there: RemoteObject, exclude: Sequence[str], *, is_typed: bool) -> Found:
     url = there.url
     if there.is_folder:
-        url = url_above(url)
         objects = (found.url for found in list_objects(url))
-        return _sort_out(url, objects, _ends_like_photo, exclude)
+        return _sort_out(url_above(url), objects, _ends_like_photo, exclude)
     if is_typed and is_archive_name(url):
         return search_archive(url, "", exclude)
     if is_typed or _ends_like_photo(url):

@@ -20,6 +20,7 @@ __all__ = [
     "open_filesystem",
     "protocol_of",
     "url_above",
+    "without_slash",
 ]
 
 Result = TypeVar("Result")
@@ -29,6 +30,7 @@ MISSING = "does not exist (any more)"
 
 # A single letter is a drive of Windows.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?:://|::.*://)")
+_CHAIN = re.compile(r"::[A-Za-z][A-Za-z0-9+.-]*://")
 _S3 = ("s3", "s3a")
 
 # Seconds before each further attempt, of which a part is random, so that many threads
@@ -79,6 +81,18 @@ def protocol_of(url: str) -> str:
     return url.partition("://")[0].lower()
 
 
+def without_slash(url: str) -> str:
+    """Return a URL without slashes at its end, but for those of ``://``.
+
+    Examples
+    --------
+    >>> without_slash("s3://bucket/photos/"), without_slash("memory://")
+    ('s3://bucket/photos', 'memory://')
+    """
+    scheme, mark, rest = url.partition("://")
+    return f"{scheme}{mark}{rest.rstrip('/')}"
+
+
 def url_above(url: str) -> str:
     """Return a URL such that a slash and a name after it are the URL of what is below.
 
@@ -87,7 +101,8 @@ def url_above(url: str) -> str:
     >>> url_above("s3://bucket/photos/"), url_above("memory://")
     ('s3://bucket/photos', 'memory:/')
     """
-    return url.rstrip("/") if url.partition("://")[2].strip("/") else f"{protocol_of(url)}:/"
+    bare = without_slash(url)
+    return bare.removesuffix("/") if bare.endswith("://") else bare
 
 
 def local_path(path: str) -> str:
@@ -121,7 +136,7 @@ def open_filesystem(url: str) -> tuple[Any, str]:
     PlaceError
         Nothing reads such URLs, or they are not understood.
     """
-    if "::" in url:
+    if _CHAIN.search(url):
         raise PlaceError(
             url,
             "it is a chain of places; name the archive alone, as s3://bucket/photos.zip, and "
@@ -143,8 +158,6 @@ def open_filesystem(url: str) -> tuple[Any, str]:
             if key not in _filesystems:
                 _filesystems[key] = _make(kind, url, named)
         return _filesystems[key], kind._strip_protocol(url)
-    except PlaceError:
-        raise
     except ImportError as error:
         raise _missing(url, error) from error
     except Exception as error:

@@ -97,7 +97,7 @@ def list_objects(url: str) -> Iterator[RemoteObject]:
     """
     filesystem, path = open_filesystem(url)
     base = url_above(url)
-    listing = _list_s3(base, filesystem, path) if is_s3(url) else _walk(base, filesystem, path)
+    listing = _list_s3(url, filesystem, path) if is_s3(url) else _walk(url, filesystem, path)
     for name, info in listing:
         found = _to_object(f"{base}/{name}", info)
         _remember(found)
@@ -169,6 +169,8 @@ def read_unsized(url: str, most: int) -> bytes:
 def _list_s3(url: str, filesystem: Any, path: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield names and details page by page: s3fs itself would keep all of them."""
     bucket, key, _ = filesystem.split_path(path)
+    if not bucket:
+        raise PlaceError(url, "name a bucket in it, as s3://bucket")
     prefix = f"{key.rstrip('/')}/" if key else ""
     asked = {"Bucket": bucket, "Prefix": prefix}
     while True:

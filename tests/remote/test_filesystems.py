@@ -1,14 +1,16 @@
 """Which paths are URLs, and what is said where nothing reads them."""
 
+import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from emotag.errors import PlaceError
-from emotag.remote.filesystems import is_remote, is_s3, local_path, open_filesystem
-from tests.s3 import S3
+from emotag.errors import MissingExtraError, PlaceError
+from emotag.remote.filesystems import attempt, is_remote, is_s3, local_path, open_filesystem
+from tests.s3 import KEYS, S3
 
 LACKING = """
 import sys
@@ -98,3 +100,84 @@ def test_no_credentials_are_said_once(s3: S3, bucket: str, monkeypatch, tmp_path
         reading.describe(url)
     assert error.value.reason == "Unable to locate credentials"
     assert not s3.requests
+
+
+def test_a_backend_that_is_missing_says_what_to_install() -> None:
+    if importlib.util.find_spec("gcsfs"):
+        pytest.skip("needs a place without gcsfs")
+    with pytest.raises(MissingExtraError) as error:
+        open_filesystem("gs://bucket/a.jpg")
+    assert str(error.value) == (
+        "gs://bucket/a.jpg needs more: Please install gcsfs to access Google Storage."
+    )
+
+
+def test_a_backend_that_lacks_something_itself_says_so() -> None:
+    if importlib.util.find_spec("paramiko"):
+        pytest.skip("needs a place without paramiko")
+    with pytest.raises(MissingExtraError) as error:
+        open_filesystem("sftp://host/a.jpg")
+    assert str(error.value) == (
+        'sftp://host/a.jpg needs more: SFTPFileSystem requires "paramiko" to be installed.'
+    )
+
+
+def test_a_server_that_cannot_be_reached_is_said() -> None:
+    with pytest.raises(PlaceError) as error:
+        open_filesystem("ftp://127.0.0.1:1/a.jpg")
+    assert error.value.reason == "the connection failed"
+
+
+def test_a_public_bucket_needs_no_credentials(s3: S3, bucket: str, tmp_path: Path) -> None:
+    url = s3.put(bucket, "b.jpg", b"12345")
+    s3.client.put_object_acl(Bucket=bucket, Key="b.jpg", ACL="public-read")
+    keys = [name for name in KEYS if "KEY" in name]
+    environment = {name: value for name, value in os.environ.items() if name not in keys}
+    code = f"from emotag.remote.reading import describe; print(describe({url!r}).size)"
+    said = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment | {"FSSPEC_S3_ANON": "true", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said == "5\n"
+
+
+def test_what_a_person_has_set_for_fsspec_stays(s3: S3, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fsspec.config import conf
+
+    from emotag.remote import filesystems
+
+    monkeypatch.setattr(filesystems, "_filesystems", {})
+    monkeypatch.setitem(conf, "s3", {"config_kwargs": {"s3": {"addressing_style": "path"}}})
+    filesystem, _ = open_filesystem("s3://bucket/a.jpg")
+    assert filesystem.config_kwargs["s3"] == {"addressing_style": "path"}
+    assert filesystem.config_kwargs["retries"] == {"max_attempts": 0}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (OSError("odd\nand more"), "odd"),
+        (OSError(5, "Input/output error"), "the server says: Input/output error"),
+        (RuntimeError(), "RuntimeError"),
+        (ValueError("no such thing."), "no such thing"),
+    ],
+)
+def test_whatever_a_backend_raises_is_a_reason(error: Exception, reason: str, monkeypatch) -> None:
+    monkeypatch.setattr("emotag.remote.filesystems._PAUSES", (0.0,))
+
+    class Backend:
+        async_impl = False
+        attempts = 0
+
+        def fail(self) -> None:
+            self.attempts += 1
+            raise error
+
+    backend = Backend()
+    with pytest.raises(PlaceError) as raised:
+        attempt("odd://a", backend, backend.fail)
+    assert raised.value.reason == reason
+    assert backend.attempts == (1 if isinstance(error, ValueError) else 2)

@@ -3,6 +3,7 @@
 import pytest
 
 from emotag.errors import PlaceError
+from emotag.photos.finding import find_photos
 from emotag.remote import reading
 from emotag.remote.reading import describe, fitting, list_objects, read_range, read_unsized, recall
 from tests.s3 import S3, Fault
@@ -64,6 +65,18 @@ def test_a_listing_goes_on_page_after_page(
         f"s3://{bucket}/{name}" for name in names
     ]
     assert len(s3.asked("GET", "list-type=2")) == 4
+
+
+def test_not_every_bucket_is_listed(s3: S3) -> None:
+    with pytest.raises(PlaceError) as error:
+        list(list_objects("s3://"))
+    assert str(error.value) == "s3:// cannot be read: name a bucket in it, as s3://bucket."
+
+
+def test_a_name_may_hold_what_looks_like_a_chain(s3: S3, bucket: str) -> None:
+    url = s3.put(bucket, "a::b?c#d [e] *.jpg", b"12345")
+    assert read_range(url, 0, 5) == b"12345"
+    assert [found.url for found in list_objects(f"s3://{bucket}")] == [url]
 
 
 def test_a_listing_that_fails_for_good_says_so(s3: S3, bucket: str) -> None:
@@ -173,6 +186,8 @@ def test_any_place_of_fsspec_is_walked_through(memory) -> None:
         "memory://c/3.jpg",
     ]
     assert read_range("memory://a/1.jpg", 1, 3) == b"234"
+    found = find_photos(["memory://", "memory://c/"])
+    assert found.photos == ["memory://a/1.jpg", "memory://a/b/2.jpg", "memory://c/3.jpg"]
 
 
 def test_a_state_is_not_known_where_nothing_tells(memory) -> None:
