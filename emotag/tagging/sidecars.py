@@ -65,8 +65,8 @@ def refuse_elsewhere(photos: Iterable[str], option: str) -> None:
     for photo in photos:
         if is_elsewhere(photo):
             raise SidecarError(
-                f"{option} writes beside photos, but {path_text(photo)} is no file of this disk; "
-                f"leave {option} out, and keep the tags by -o tags.csv."
+                f"{option} writes beside or into photos, but {path_text(photo)} is no file of this "
+                f"disk; leave {option} out, and keep the tags by -o tags.csv."
             )
 
 

@@ -237,7 +237,7 @@ def test_sidecars_stand_beside_files_of_this_disk_only(
     for source, photo in (("a.zip", "a.zip/a.jpg"), (url, url)):
         assert run_here(*TAG, photos, source, "--xmp") == 1
         assert capsys.readouterr().err == (
-            f"emotag: --xmp writes beside photos, but {photo} is no file of this disk; "
+            f"emotag: --xmp writes beside or into photos, but {photo} is no file of this disk; "
             "leave --xmp out, and keep the tags by -o tags.csv.\n"
         )
     assert not list(Path().rglob("*.xmp"))

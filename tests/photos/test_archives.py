@@ -1,6 +1,7 @@
 """Archives as folders: which paths lead into one, and what is there."""
 
 import os
+import tempfile
 import threading
 import zipfile
 from pathlib import Path
@@ -16,8 +17,10 @@ from emotag.photos.archives import (
     open_member,
     split_archive,
 )
+from tests.conftest import as_ordinary_user
 from tests.photos.crafted import Entry, build_zip
 from tests.s3 import S3, Fault
+from tests.servers import Answer, serve
 
 
 def save(path: Path, *entries: Entry) -> str:
@@ -137,7 +140,13 @@ def test_a_damaged_archive_says_so(tmp_path: Path, name: str) -> None:
     assert str(error.value) == f"{tmp_path / name} cannot be read: it is no {kind}."
 
 
-def test_threads_read_one_archive_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_pread", [True, False])
+def test_threads_read_one_archive_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_pread: bool
+) -> None:
+    if not has_pread:
+        # as on Windows
+        monkeypatch.delattr(os, "pread", raising=False)
     path = str(tmp_path / "a.zip")
     contents = {f"{index}.bin": os.urandom(50_000) for index in range(40)}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -199,3 +208,21 @@ def test_a_server_that_fails_is_no_damage(s3: S3, bucket: str) -> None:
     with pytest.raises(UnreadablePhoto) as error:
         read(url, "b.jpg")
     assert error.value.reason == "the server says: It went wrong"
+
+
+def test_a_web_server_must_say_how_large_an_archive_is(s3: S3) -> None:
+    with (
+        serve(Answer(b"PK", knows_ranges=False, tells_length=False)) as server,
+        pytest.raises(PlaceError, match=r"the server does not say how large it is\.$"),
+    ):
+        open_archive(f"{server.url}a.zip")
+
+
+def test_what_may_not_be_read_is_said() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        path = save(Path(folder, "a.zip"), Entry(b"b.jpg"))
+        os.chmod(path, 0)
+        with as_ordinary_user(), pytest.raises(PlaceError) as error:
+            open_archive(path)
+    assert str(error.value) == f"{path} cannot be read: permission denied."
