@@ -102,6 +102,7 @@ def tag(
         tell_no_ledger,
         write_rows,
     )
+    from emotag.remote.filesystems import no_attempt_once_stopped
     from emotag.tagging.explaining import open_explainer
     from emotag.tagging.ledger import open_ledger, run_fingerprint
     from emotag.tagging.run import find_some, open_engine, tag_found
@@ -120,6 +121,7 @@ def tag(
     labels = bundle.config.label_set
     computation = run_fingerprint(bundle.config, explain=explain, max_pixels=max_pixels)
     with ExitStack() as stack:
+        stack.enter_context(no_attempt_once_stopped())
         ledger = stack.enter_context(
             open_ledger(output_file(output), computation, tell_no_ledger, fresh=fresh)
         )

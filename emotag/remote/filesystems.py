@@ -4,9 +4,11 @@ import errno
 import os
 import random
 import re
+import signal
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 from emotag.errors import MissingExtraError, PlaceError
@@ -17,6 +19,7 @@ __all__ = [
     "is_remote",
     "is_s3",
     "local_path",
+    "no_attempt_once_stopped",
     "open_filesystem",
     "protocol_of",
     "url_above",
@@ -37,7 +40,7 @@ _S3 = ("s3", "s3a")
 # do not come back together: 4.5 to 6.7 seconds in all.
 _PAUSES = (0.3, 1.2, 3.0)
 _CONNECT_SECONDS = 10
-_READ_SECONDS = 30
+_READ_SECONDS = 20
 _CONNECTIONS = 64
 
 # What a server says that it will say again.
@@ -58,6 +61,7 @@ _FINAL_NUMBERS = (errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.ENAMETOOLONG, e
 _filesystems: dict[tuple[object, ...], Any] = {}
 _opening = threading.Lock()
 _one_at_a_time = threading.RLock()
+_stopped = threading.Event()
 
 
 def is_remote(path: str) -> bool:
@@ -182,6 +186,8 @@ def attempt(url: str, filesystem: Any, action: Callable[[], Result]) -> Result:
         It failed for good; the reason is in plain words.
     """
     for pause in (*_PAUSES, None):
+        if _stopped.is_set():
+            raise PlaceError(url, "stopped")
         try:
             if filesystem.async_impl:
                 return action()
@@ -192,8 +198,31 @@ def attempt(url: str, filesystem: Any, action: Callable[[], Result]) -> Result:
         except Exception as error:
             if pause is None or not _may_pass(error):
                 raise PlaceError(url, _reason(error)) from error
-        time.sleep(pause * random.uniform(1.0, 1.5))  # noqa: S311 - no secret
+        _stopped.wait(pause * random.uniform(1.0, 1.5))  # noqa: S311 - no secret
     raise AssertionError("the last attempt returns or raises")
+
+
+@contextmanager
+def no_attempt_once_stopped() -> Iterator[None]:
+    """Let Ctrl-C end the patience of all threads: who stops a run need not wait for a server."""
+    usual = signal.getsignal(signal.SIGINT)
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        _stopped.set()
+        if callable(usual):
+            usual(number, frame)
+
+    try:
+        signal.signal(signal.SIGINT, stop)
+    except ValueError:
+        # only the main thread is told of signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        _stopped.clear()
 
 
 def _make(kind: Any, url: str, named: dict[str, Any]) -> Any:

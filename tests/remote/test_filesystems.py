@@ -2,14 +2,24 @@
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from emotag.errors import MissingExtraError, PlaceError
-from emotag.remote.filesystems import attempt, is_remote, is_s3, local_path, open_filesystem
+from emotag.remote.filesystems import (
+    attempt,
+    is_remote,
+    is_s3,
+    local_path,
+    no_attempt_once_stopped,
+    open_filesystem,
+)
 from tests.s3 import KEYS, S3
 
 LACKING = """
@@ -181,3 +191,57 @@ def test_whatever_a_backend_raises_is_a_reason(error: Exception, reason: str, mo
         attempt("odd://a", backend, backend.fail)
     assert raised.value.reason == reason
     assert backend.attempts == (1 if isinstance(error, ValueError) else 2)
+
+
+class Stalling:
+    """A server that fails, and is stopped by Ctrl-C meanwhile."""
+
+    async_impl = True
+    attempts = 0
+
+    def fail(self) -> None:
+        self.attempts += 1
+        if self.attempts == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        raise ConnectionError
+
+
+def test_ctrl_c_ends_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("emotag.remote.filesystems._PAUSES", (60.0, 60.0))
+    server = Stalling()
+    reasons = []
+
+    def read() -> None:
+        with pytest.raises(PlaceError) as error:
+            attempt("s3://bucket/a.jpg", server, server.fail)
+        reasons.append(error.value.reason)
+
+    thread = threading.Thread(target=read)
+
+    def run_until_stopped() -> None:
+        with no_attempt_once_stopped():
+            try:
+                thread.start()
+                time.sleep(30)
+            finally:
+                thread.join(10)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_until_stopped()
+    assert (reasons, server.attempts) == (["stopped"], 1)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.setattr("emotag.remote.filesystems._PAUSES", (0.0, 0.0))
+    read()
+    assert server.attempts == 4, "later, it is as it was"
+
+
+def test_another_thread_is_told_of_no_signal() -> None:
+    def run() -> None:
+        with no_attempt_once_stopped():
+            done.append(True)
+
+    done: list[bool] = []
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert done == [True]
