@@ -138,34 +138,24 @@ class SourceFile(io.RawIOBase):
         """Return True."""
         return True
 
-    def seekable(self) -> bool:
-        """Return True."""
-        return True
-
     def tell(self) -> int:
         """Return where the next reading begins."""
         return self._offset
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Set where the next reading begins."""
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._offset, os.SEEK_END: self._source.size}[whence]
-        self._offset = max(0, base + offset)
-        return self._offset
+        """Set where the next reading begins, from the beginning of the file."""
+        assert whence == os.SEEK_SET
+        self._offset = offset
+        return offset
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return the next bytes."""
+        """Return the next bytes; all that are left if no size is given."""
         wanted = self._source.size if size is None or size < 0 else size
         if self._most is not None and wanted > self._most:
             raise EOFError(f"a header of {wanted} bytes")
         content = self._source.read_at(self._offset, wanted)
         self._offset += len(content)
         return content
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Read the next bytes into a buffer."""
-        content = self.read(len(buffer))
-        buffer[: len(content)] = content
-        return len(content)
 
 
 def file_state(status: os.stat_result) -> str:

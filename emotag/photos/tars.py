@@ -179,8 +179,6 @@ def _read_headers(source: Source) -> tuple[Members, str]:
                 tar.members.clear()  # type: ignore[attr-defined]
                 _add(members, info)
         except (tarfile.TarError, EOFError, ValueError, OSError) as error:
-            if isinstance(error, PlaceError):
-                raise
             return members, f"it is damaged or cut off: {error}"
         rest = source.read_at(tar.offset, _BLOCK)
     if rest.strip(b"\0"):

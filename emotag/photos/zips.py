@@ -83,8 +83,6 @@ def read_zip(source: Source) -> Members:
     """
     start, length, count, shift = _find_directory(source)
     directory = source.read_at(start, length)
-    if len(directory) < length:
-        raise DamagedError("its list of files is cut off")
     members = Members()
     names: list[str] = []
     starts, ends = array("Q"), array("Q")

@@ -35,6 +35,7 @@ MISSING = "does not exist (any more)"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?:://|::.*://)")
 _CHAIN = re.compile(r"::[A-Za-z][A-Za-z0-9+.-]*://")
 _S3 = ("s3", "s3a")
+_WEB = ("http", "https")
 
 # Seconds before each further attempt, of which a part is random, so that many threads
 # do not come back together: 4.5 to 6.7 seconds in all.
@@ -229,7 +230,7 @@ def _make(kind: Any, url: str, named: dict[str, Any]) -> Any:
     options: dict[str, Any] = {}
     if is_s3(url):
         options = {"use_listings_cache": False, "config_kwargs": _s3_config()}
-    elif protocol_of(url) in ("http", "https"):
+    elif protocol_of(url) in _WEB:
         from aiohttp import ClientTimeout
 
         timeout = ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_READ_SECONDS)
@@ -255,7 +256,8 @@ def _s3_config() -> dict[str, Any]:
 
 
 def _missing(url: str, error: ImportError) -> MissingExtraError:
-    if is_s3(url) or error.name == "fsspec":
+    # s3fs, which the extra brings, brings what https:// needs
+    if is_s3(url) or protocol_of(url) in _WEB or error.name == "fsspec":
         return MissingExtraError(f"{url} needs more; type: pip install 'emotag[remote]'")
     return MissingExtraError(f"{url} needs more: {_first_line(error).rstrip('.')}.")
 

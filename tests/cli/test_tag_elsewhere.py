@@ -204,8 +204,10 @@ def test_a_run_that_is_stopped_goes_on(photos: str, s3: S3, bucket: str, sign: i
     target = s3.put(bucket, "tags.csv", b"what was there before")
     s3.requests.clear()
     # what is noted is written each second, and at the end of a run that ends in order
-    s3.delay = 1.1 if sign == signal.SIGKILL else 0.0
-    s3.faults.append(Fault("GET", ".jpg", 99, after=16, seconds=2.0))
+    s3.faults += [
+        Fault("GET", ".jpg", 16, seconds=1.1 if sign == signal.SIGKILL else 0.0),
+        Fault("GET", ".jpg", 99, seconds=2.0),
+    ]
     options = ("--jobs", "1")
     with subprocess.Popen(
         command(*TAG, url, "-o", target, *options), stderr=subprocess.PIPE, text=True

@@ -1,6 +1,7 @@
 """Archives as folders: which paths lead into one, and what is there."""
 
 import os
+import subprocess
 import tempfile
 import threading
 import zipfile
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emotag.errors import PlaceError, SkippedPhoto, UnreadablePhoto
-from emotag.photos import archives
+from emotag.photos import archives, sources
 from emotag.photos.archives import (
     is_archive,
     is_archive_name,
@@ -226,3 +227,42 @@ def test_what_may_not_be_read_is_said() -> None:
         with as_ordinary_user(), pytest.raises(PlaceError) as error:
             open_archive(path)
     assert str(error.value) == f"{path} cannot be read: permission denied."
+
+
+@pytest.mark.parametrize("pack", ["cf", "czf"])
+def test_a_remote_tar_is_copied_once(s3: S3, bucket: str, tmp_path: Path, pack: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"12345")
+    subprocess.run(["tar", pack, "a.tar", "a.jpg"], cwd=tmp_path, check=True)
+    url = s3.put(bucket, "a.tar", (tmp_path / "a.tar").read_bytes())
+    open_archive(url)
+    s3.requests.clear()
+    assert read(url, "a.jpg") == b"12345"
+    assert not s3.requests
+
+
+@pytest.mark.parametrize("pack", ["cf", "czf"])
+def test_a_remote_tar_whose_server_fails_is_no_damage(
+    s3: S3, bucket: str, tmp_path: Path, pack: str
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"12345")
+    subprocess.run(["tar", pack, "a.tar", "a.jpg"], cwd=tmp_path, check=True)
+    url = s3.put(bucket, "a.tar", (tmp_path / "a.tar").read_bytes())
+    s3.faults.append(Fault("GET", "a.tar", 99, after=1, status=500))
+    with pytest.raises(PlaceError) as error:
+        open_archive(url)
+    assert str(error.value) == f"{url} cannot be read: the server says: It went wrong."
+
+
+def test_a_full_disk_fails_one_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    path = save(tmp_path / "a.zip", Entry(b"a.jpg", b"12345"))
+    monkeypatch.setattr(sources, "_IN_MEMORY", 4)
+    monkeypatch.setattr(
+        sources.tempfile,
+        "TemporaryFile",
+        lambda: open("/dev/full", "wb", 0),  # noqa: SIM115
+    )
+    with pytest.raises(UnreadablePhoto) as error:
+        read(path, "a.jpg")
+    assert error.value.reason == "No space left on device"

@@ -294,9 +294,25 @@ def test_a_large_file_waits_on_the_disk() -> None:
         tracemalloc.stop()
 
 
+def test_folders_may_share_their_bytes() -> None:
+    members = members_of(Entry(b"e/"), Entry(b"f/", offset=0), Entry(b"a.jpg"))
+    assert members.refusal("a.jpg") == ""
+
+
+def patched(archive: bytes, place: int, value: int) -> bytes:
+    """Return an archive with another number in the first entry of its list of files."""
+    start = archive.index(b"PK\1\2") + place
+    return archive[:start] + struct.pack("<H", value) + archive[start + 2 :]
+
+
 @pytest.mark.parametrize(
     ("archive", "reason"),
     [
+        (patched(build_zip(Entry(b"a")), 32, 50), "its list of files is cut off"),
+        (
+            patched(build_zip(Entry(b"a", comment=b"x" * 20)), 32, 0),
+            "its list of files is cut off",
+        ),
         (b"", "it is no zip archive, or its end is missing"),
         (b"PK\5\6", "it is no zip archive, or its end is missing"),
         (b"Dear diary," * 1000, "it is no zip archive, or its end is missing"),

@@ -28,7 +28,7 @@ sys.modules["{module}"] = None
 from emotag.errors import MissingExtraError
 from emotag.remote.filesystems import open_filesystem
 try:
-    open_filesystem("s3://bucket/a.jpg")
+    open_filesystem("{url}")
 except MissingExtraError as error:
     print(error)
 """
@@ -65,15 +65,22 @@ def test_is_s3() -> None:
     assert not is_s3("gs://bucket")
 
 
-@pytest.mark.parametrize("module", ["fsspec", "s3fs"])
-def test_what_is_missing_has_a_command(module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "url"),
+    [
+        ("fsspec", "gs://bucket/a.jpg"),
+        ("s3fs", "s3://bucket/a.jpg"),
+        ("aiohttp", "https://host/a.jpg"),
+    ],
+)
+def test_what_is_missing_has_a_command(module: str, url: str) -> None:
     said = subprocess.run(
-        [sys.executable, "-c", LACKING.format(module=module)],
+        [sys.executable, "-c", LACKING.format(module=module, url=url)],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert said == "s3://bucket/a.jpg needs more; type: pip install 'emotag[remote]'\n"
+    assert said == f"{url} needs more; type: pip install 'emotag[remote]'\n"
 
 
 @pytest.mark.parametrize(
