@@ -1,6 +1,7 @@
 """A real S3 protocol server on loopback, behind a proxy that fails where a test says so."""
 
 import http.client
+import logging
 import socket
 import struct
 import threading
@@ -130,6 +131,8 @@ def serve_s3() -> Iterator[S3]:
     import boto3
     from moto.server import ThreadedMotoServer
 
+    # it would print a line for each request
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     port = server.get_host_and_port()[1]

@@ -20,7 +20,8 @@ __all__ = [
     "recall",
 ]
 
-# What tells one state of an object from another, as the backends call it.
+# What tells one state of an object from another, as the backends call it. The first that is
+# there counts alone: of some servers, a listing says times more exactly than a single answer.
 _MARKS = (
     "ETag",
     "etag",
@@ -206,12 +207,12 @@ def _to_object(url: str, info: dict[str, Any]) -> RemoteObject:
     if info.get("type") == "directory":
         return RemoteObject(url, None, None, is_folder=True)
     size = info.get("size", info.get("Size"))
-    marks = [str(info[mark]) for mark in _MARKS if info.get(mark)]
-    return RemoteObject(url, size, _digest([str(size), *marks]) if marks else None)
+    mark = next((str(info[mark]) for mark in _MARKS if info.get(mark)), None)
+    return RemoteObject(url, size, None if mark is None else _digest(f"{size} {mark}"))
 
 
-def _digest(marks: list[str]) -> int:
-    digest = hashlib.blake2b("\0".join(marks).encode("utf-8", "surrogatepass"), digest_size=8)
+def _digest(mark: str) -> int:
+    digest = hashlib.blake2b(mark.encode("utf-8", "surrogatepass"), digest_size=8)
     return int.from_bytes(digest.digest()) or 1
 
 

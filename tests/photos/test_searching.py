@@ -1,6 +1,7 @@
 """Photos found in archives and buckets: the same as in a folder."""
 
 import os
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -39,12 +40,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def pack(folder: str, archive: str) -> str:
-    command = {
-        "zip": ["zip", "-qr", f"../{archive}", "."],
-        "tar": ["tar", "-cf", f"../{archive}", "."],
-        "gz": ["tar", "-czf", f"../{archive}", *os.listdir(folder)],
-    }[archive.rpartition(".")[2]]
-    subprocess.run(command, cwd=folder, check=True)
+    if archive.endswith(".zip"):
+        return os.path.relpath(shutil.make_archive(archive.removesuffix(".zip"), "zip", folder))
+    what = ["-cf", f"../{archive}", "."]
+    if archive.endswith(".gz"):
+        what = ["-czf", f"../{archive}", *os.listdir(folder)]
+    subprocess.run(["tar", *what], cwd=folder, check=True)
     return archive
 
 

@@ -3,6 +3,7 @@
 import io
 import lzma
 import os
+import shutil
 import struct
 import subprocess
 import tempfile
@@ -71,6 +72,10 @@ def test_every_method_of_the_standard_library_is_read(method: int, content: byte
     assert begin_zip_member(source, member, 64) == content[:64]
 
 
+needs_zip = pytest.mark.skipif(shutil.which("zip") is None, reason="needs zip")
+
+
+@needs_zip
 @pytest.mark.parametrize("options", [["-0"], ["-9"], ["-Z", "bzip2"], ["-fz"]])
 def test_what_zip_writes_is_read(tmp_path: Path, options: list[str]) -> None:
     (tmp_path / "ü").mkdir()
@@ -79,6 +84,7 @@ def test_what_zip_writes_is_read(tmp_path: Path, options: list[str]) -> None:
     assert content_of((tmp_path / "photos.zip").read_bytes(), "ü/ä.jpg") == CONTENT
 
 
+@needs_zip
 def test_what_zip_writes_to_a_pipe_is_read(tmp_path: Path) -> None:
     """It does not know a size before it has read all, so it notes it after the content."""
     (tmp_path / "a.jpg").write_bytes(CONTENT)

@@ -33,6 +33,7 @@ def test_another_content_is_another_state(s3: S3, bucket: str) -> None:
     url = s3.put(bucket, "b.jpg", b"12345")
     before = describe(url).state
     assert describe(url).state == before
+    assert [found.state for found in list_objects(f"s3://{bucket}")] == [before]
     s3.put(bucket, "b.jpg", b"54321")
     assert describe(url).state != before
 
