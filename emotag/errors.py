@@ -7,6 +7,7 @@
     │   ├── SkippedPhoto                it is sound, but not for tagging
     │   └── UnreadablePhoto             it cannot be read or decoded
     ├── PhotosNotFoundError (FileNotFoundError)
+    ├── PlaceError (OSError)            an archive or a remote place that cannot be read
     ├── LabelError (ValueError)         a label or a set of labels makes no sense
     ├── DataError (ValueError)          labelled photos that cannot be learnt from
     ├── ModelError (ValueError)         an unknown recipe, backbone or option of one
@@ -37,6 +38,7 @@ __all__ = [
     "ModelError",
     "PhotoError",
     "PhotosNotFoundError",
+    "PlaceError",
     "ShardError",
     "SidecarError",
     "SkippedPhoto",
@@ -86,6 +88,26 @@ class UnreadablePhoto(PhotoError):
 
 class PhotosNotFoundError(EmotagError, FileNotFoundError):
     """A path that does not exist, or under which there is no photo."""
+
+
+class PlaceError(EmotagError, OSError):
+    """An archive that is damaged, or a remote place that cannot be read.
+
+    Parameters
+    ----------
+    place : str
+        The archive or the URL.
+    reason : str
+        What is wrong with it, in a few words without the place.
+    """
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(place, reason)
+        self.place = place
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.place} cannot be read: {self.reason}."
 
 
 class LabelError(EmotagError, ValueError):

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.s3 import KEYS, S3, serve_s3
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -95,3 +97,27 @@ def as_ordinary_user() -> Iterator[None]:
     finally:
         if root:
             os.seteuid(0)
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[S3]:
+    with serve_s3() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(_s3_server: S3, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """An S3 server that the environment names, with which nothing goes wrong so far."""
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", _s3_server.url)
+    # the clock: the attempts are made, but not waited for
+    monkeypatch.setattr("emotag.remote.filesystems._PAUSES", (0.0, 0.01, 0.02))
+    _s3_server.reset()
+    return _s3_server
+
+
+@pytest.fixture
+def bucket(s3: S3) -> str:
+    """The name of an empty bucket."""
+    return s3.new_bucket()

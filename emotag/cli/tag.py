@@ -11,7 +11,8 @@ SOME_UNREAD = 3
 
 def tag(
     paths: Annotated[
-        list[str], typer.Argument(metavar="PATH", help="Photos, folders of photos, or patterns.")
+        list[str],
+        typer.Argument(metavar="PATH", help="Photos, folders, archives, URLs, or patterns."),
     ],
     model: Annotated[
         str | None,
@@ -154,11 +155,12 @@ def tag(
     from emotag.cli.tag_takers import Takers, check_page
     from emotag.cli.tag_workers import choose_workers
     from emotag.models.engines import choose_engine, engine_opener
+    from emotag.remote.filesystems import no_attempt_once_stopped
     from emotag.tagging.judging import gather_crew
     from emotag.tagging.ledger import open_ledger, run_fingerprint
     from emotag.tagging.run import find_some, tag_found
     from emotag.tagging.shards import Part, Shard
-    from emotag.tagging.sidecars import SidecarWriter
+    from emotag.tagging.sidecars import SidecarWriter, refuse_elsewhere
 
     started = time.monotonic()
     check_target(output)
@@ -167,12 +169,9 @@ def tag(
     part = Part(output_file(output), Shard.parse(shard)) if shard else None
     target = part.path if part else output
     takers = Takers(SidecarWriter(sidecar) if xmp else None)
-    if embed:
-        from emotag.tagging.embedding import refuse_remote
-
-        refuse_remote(paths)
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
+    refuse_elsewhere(found.photos, *(["--xmp"] if xmp else []), *(["--embed"] if embed else []))
     photos = Shard.parse(shard).share(found.photos) if shard else found.photos
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
     if page:
@@ -182,10 +181,11 @@ def tag(
         bundle.config, engine=engine, explain=explain, max_pixels=max_pixels
     )
     with ExitStack() as stack:
+        stack.enter_context(no_attempt_once_stopped())
         stack.enter_context(workers)
         crew = gather_crew(
             bundle,
-            n_photos=len(photos),
+            photos=photos,
             jobs=jobs,
             opener=engine_opener(engine),
             explain=explain,

@@ -21,6 +21,8 @@ from emotag.cli.console import (
 from emotag.emotions import LabelSet
 from emotag.errors import EmotagError, StorageError
 from emotag.photos.finding import Findings
+from emotag.remote.filesystems import is_remote
+from emotag.remote.writing import check_writable, replace_object
 from emotag.storage import is_special, replace_file, replace_folder
 from emotag.tagging.parquet import ParquetFolderWriter, holds_only_parts, names_parts_folder
 from emotag.tagging.rows import Row, RowTaker
@@ -53,10 +55,14 @@ def check_target(output: str | None) -> None:
     Raises
     ------
     StorageError
-        It is a folder, its ending means nothing, or its own folder does not
-        exist or may not be written to.
+        It is a folder, its ending means nothing, or its own folder or bucket
+        does not exist or may not be written to.
     """
     if output is None or output == STDOUT:
+        return
+    if is_remote(output):
+        choose_writer(output)
+        check_writable(output)
         return
     if names_parts_folder(output):
         _refuse_other_files(output)
@@ -215,8 +221,9 @@ def _open_sink(
             # someone may have put something there meanwhile
             _refuse_other_files(output)
     else:
+        replace = replace_object if is_remote(output) else replace_file
         with (
-            replace_file(output) as file,
+            replace(output) as file,
             open_writer(file, labels, choose_writer(output), extra) as writer,
         ):
             yield writer
@@ -268,7 +275,8 @@ def _stopped(done: int, total: int, output: str | None, changed: int) -> str:
     kept, again = "", "The same command starts from the beginning."
     if output_file(output) is not None:
         again = "The same command goes on from there."
-        state = "is as it was" if os.path.lexists(str(output)) else "was not written"
+        may_be_there = is_remote(str(output)) or os.path.lexists(str(output))
+        state = "is as it was" if may_be_there else "was not written"
         kept = f" {output} {state}, and"
     photos = "no photo was changed"
     if changed:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from io import BufferedReader, BytesIO
+from io import BytesIO
 from typing import BinaryIO
 
 import numpy as np
@@ -22,6 +22,7 @@ from PIL import Image
 
 from emotag.errors import PhotoError, SkippedPhoto, UnreadablePhoto
 from emotag.photos.formats import ENDINGS, HEADER_BYTES, ending_of, sniff
+from emotag.photos.places import is_elsewhere, open_elsewhere
 from emotag.photos.preprocess import Preprocess
 
 __all__ = [
@@ -226,7 +227,7 @@ def hash_photo(path: str) -> bytes:
     """
     try:
         with _open(path) as (file, _):
-            return hashlib.file_digest(file, "sha256").digest()
+            return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]
     except PhotoError:
         raise
     except OSError as error:
@@ -237,21 +238,36 @@ def hash_photo(path: str) -> bytes:
 
 
 @contextmanager
-def _open(path: str) -> Iterator[tuple[BufferedReader, str]]:
-    """Open a plain file that begins as a photo does; notice if it changes meanwhile."""
+def _open(path: str) -> Iterator[tuple[BinaryIO, str]]:
+    """Open what begins as a photo does, wherever it is."""
+    with _open_elsewhere(path) if is_elsewhere(path) else _open_file(path) as file:
+        header = file.read(HEADER_BYTES)
+        file.seek(0)
+        kind = sniff(header)
+        if kind is None:
+            raise UnreadablePhoto(path, _no_photo(header))
+        yield file, kind
+
+
+@contextmanager
+def _open_elsewhere(path: str) -> Iterator[BinaryIO]:
+    with open_elsewhere(path) as file:
+        yield file
+
+
+@contextmanager
+def _open_file(path: str) -> Iterator[BinaryIO]:
+    """Open a plain file; notice if it changes meanwhile."""
     _refuse_special(path, os.stat(path))
     # O_NONBLOCK: should a FIFO have taken its place since, opening must not wait
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with open(os.open(path, flags), "rb") as file:
         before = os.fstat(file.fileno())
         _refuse_special(path, before)
-        header = file.read(HEADER_BYTES)
-        file.seek(0)
-        kind = sniff(header)
-        if kind is None:
-            raise UnreadablePhoto(path, _no_photo(header))
         try:
-            yield file, kind
+            yield file
+        except PhotoError:
+            raise
         except (OSError, Image.DecompressionBombError, *_DECODER_ERRORS):
             _refuse_changed(path, before, os.fstat(file.fileno()))
             raise

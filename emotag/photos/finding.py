@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from emotag.errors import PhotosNotFoundError
+from emotag.photos.archives import is_archive, is_archive_name, split_archive
 from emotag.photos.formats import BACKUP, ENDINGS, HEADER_BYTES, RAW_ENDINGS, ending_of, sniff
 from emotag.photos.patterns import fits, is_named_by, may_lead, split_pattern
+from emotag.photos.places import absolute_path
+from emotag.photos.searching import Found, search_archive, search_remote
+from emotag.remote.filesystems import is_remote, local_path
 
 __all__ = ["Findings", "find_photos", "natural_key"]
 
@@ -47,7 +51,9 @@ def find_photos(paths: Iterable[str | os.PathLike[str]], exclude: Sequence[str] 
     Hidden files and folders inside a folder are left out, and so are exiftool's
     backups (``photo.jpg_original``); links to folders are not followed. A path
     that does not exist is tried as a glob pattern, where ``**`` stands for any
-    folders; what fits it is taken as if it had been found in a folder.
+    folders; what fits it is taken as if it had been found in a folder. An
+    archive that is named itself, or fits a pattern that ends as archives do, is
+    searched as a folder is, and so is a URL that fsspec reads.
 
     Parameters
     ----------
@@ -66,6 +72,8 @@ def find_photos(paths: Iterable[str | os.PathLike[str]], exclude: Sequence[str] 
     ------
     PhotosNotFoundError
         A path does not exist and matches nothing.
+    PlaceError
+        An archive is damaged, or a server could not be asked.
 
     Examples
     --------
@@ -74,11 +82,18 @@ def find_photos(paths: Iterable[str | os.PathLike[str]], exclude: Sequence[str] 
     ...
     emotag.errors.PhotosNotFoundError: no/such/folder does not exist.
     """
-    walk = _Walk([exclude] if isinstance(exclude, str) else exclude)
+    exclude = [exclude] if isinstance(exclude, str) else exclude
+    walk = _Walk(exclude)
     for path in paths:
-        typed = os.fsdecode(path)
-        if os.path.lexists(typed):
+        typed = local_path(os.fsdecode(path))
+        if is_remote(typed):
+            walk.visit_elsewhere(typed, search_remote(typed, exclude))
+        elif is_archive(typed):
+            walk.visit_elsewhere(typed, search_archive(typed, "", exclude))
+        elif os.path.lexists(typed):
             walk.visit(typed)
+        elif (split := split_archive(typed)) is not None:
+            walk.visit_elsewhere(typed, search_archive(*split, exclude))
         elif not walk.visit_pattern(typed):
             raise PhotosNotFoundError(_missing(typed))
     return walk.findings
@@ -113,6 +128,18 @@ class _Walk:
         elif self._is_new(path):
             self.findings.photos.append(path)
 
+    def visit_elsewhere(self, typed: str, found: Found) -> None:
+        """Take what was found in an archive or at a URL that was typed."""
+        if is_named_by(typed, self._exclude):
+            return
+        self.findings.photos += [
+            path for path in found.photos if self._is_new_name(absolute_path(path))
+        ]
+        self.findings.others += found.others
+        self.findings.hidden += found.hidden
+        if found.damage:
+            self.findings.unlisted.append((typed, found.damage))
+
     def visit_pattern(self, typed: str) -> bool:
         """Search what fits a pattern; return whether anything does."""
         base, patterns = split_pattern(typed)
@@ -129,6 +156,8 @@ class _Walk:
                 continue
             if entry.is_dir(follow_symlinks=False):
                 self._search(path)
+            elif is_archive_name(typed) and is_archive(path):
+                self.visit_elsewhere(path, search_archive(path, "", self._exclude))
             else:
                 self._sort_out(path, entry)
         # what could not be looked at may well have fitted
@@ -201,7 +230,9 @@ class _Walk:
             self.findings.others[ending] += 1
 
     def _is_new(self, path: str) -> bool:
-        absolute = os.path.abspath(path)
+        return self._is_new_name(os.path.abspath(path))
+
+    def _is_new_name(self, absolute: str) -> bool:
         if absolute in self._met:
             return False
         self._met.add(absolute)

@@ -35,7 +35,15 @@ _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b
 
 
 def ending_of(path: str) -> str:
-    """Return a path's ending in lower case, with its dot, or ``''``."""
+    """Return a path's ending in lower case, with its dot, or ``''``; of a web page, without query.
+
+    Examples
+    --------
+    >>> ending_of("a/b.JPG"), ending_of("https://host/a.jpg?size=2.5")
+    ('.jpg', '.jpg')
+    """
+    if path.startswith(("http://", "https://")):
+        path = path.partition("?")[0]
     return os.path.splitext(path)[1].lower()
 
 

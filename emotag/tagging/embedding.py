@@ -18,9 +18,10 @@ from datetime import UTC, datetime
 from emotag.errors import EmbeddingError, MissingToolError, SidecarError
 from emotag.photos.finding import find_photos
 from emotag.photos.formats import BACKUP
+from emotag.photos.sources import file_state
 from emotag.storage import remove_partial, replace_file
 from emotag.tagging.exiftool import ExifTool
-from emotag.tagging.ledger import Ledger, identity_of
+from emotag.tagging.ledger import Ledger
 from emotag.tagging.rows import Row
 from emotag.tagging.sidecars import row_tags
 from emotag.tagging.traces import (
@@ -33,7 +34,7 @@ from emotag.tagging.traces import (
 )
 from emotag.tagging.xmp import Tags, add_tags, read_tags, remove_tags
 
-__all__ = ["Embedder", "open_embedder", "refuse_remote", "untag_photo", "untag_photos"]
+__all__ = ["Embedder", "open_embedder", "untag_photo", "untag_photos"]
 
 # exiftool goes by the ending first; photos are called by what they are.
 _ENDINGS = {
@@ -61,26 +62,6 @@ class _Change:
 
     before: str
     after: str
-
-
-def refuse_remote(paths: Iterable[str]) -> None:
-    """Refuse photos that are no files of this machine, before any work is done.
-
-    Raises
-    ------
-    EmbeddingError
-        One is not.
-
-    Examples
-    --------
-    >>> refuse_remote(["photos", "s3://photos"])
-    Traceback (most recent call last):
-    ...
-    emotag.errors.EmbeddingError: s3://photos is no file of this machine; leave out --embed.
-    """
-    for path in paths:
-        if "://" in path and not os.path.lexists(path):
-            raise EmbeddingError(f"{path} is no file of this machine; leave out --embed.")
 
 
 @contextmanager
@@ -277,7 +258,7 @@ def _change_packet(
         after = _swap(path, before, written, backup=backup)
     finally:
         _clean(tool, photo)
-    return _Change(identity_of(before), after)
+    return _Change(file_state(before), after)
 
 
 def _refuse(state: os.stat_result, kind: str | None) -> None:
@@ -343,11 +324,11 @@ def _swap(path: str, before: os.stat_result, written: str, *, backup: bool) -> s
     after = os.stat(path)
     # someone else may have written to it since; what they wrote is to be read
     same = os.path.samestat(mine, after) and mine.st_mtime_ns == after.st_mtime_ns
-    return identity_of(after) if same else ""
+    return file_state(after) if same else ""
 
 
 def _refuse_changed(path: str, before: os.stat_result) -> None:
-    if identity_of(os.stat(path)) != identity_of(before):
+    if file_state(os.stat(path)) != file_state(before):
         raise EmbeddingError("was changed by another program meanwhile")
 
 

@@ -19,6 +19,7 @@ from emotag.errors import BundleError, PhotoError, SkippedPhoto
 from emotag.parallel.threads import map_tasks, usable_cores
 from emotag.parallel.workers import has_workers, map_on_workers
 from emotag.photos.decoding import MAX_PIXELS, DecodedPhoto, decode_photo
+from emotag.photos.places import absolute_path, read_ahead, suitable_jobs
 from emotag.tagging.explaining import Explainer, open_explainer
 from emotag.tagging.rows import Outcome
 
@@ -69,7 +70,8 @@ class Judge:
 
     def __call__(self, photos: Sequence[str]) -> list[Outcome]:
         """Return what is to be said of each photo."""
-        decoded = [self._decode(path) for path in photos]
+        with read_ahead(photos):
+            decoded = [self._decode(path) for path in photos]
         sound = [photo.pixels for photo in decoded if isinstance(photo, DecodedPhoto)]
         scores = _score_rows(self.engine(np.stack(sound))) if sound else iter(())
         return [
@@ -110,7 +112,7 @@ class Crew(NamedTuple):
 def gather_crew(
     bundle: Bundle,
     *,
-    n_photos: int,
+    photos: Sequence[str],
     jobs: int | None = None,
     opener: Opener = open_onnx,
     explain: bool = False,
@@ -125,8 +127,8 @@ def gather_crew(
     ----------
     bundle : Bundle
         Opened.
-    n_photos : int
-        How many there will be.
+    photos : sequence of str
+        What will be judged.
     jobs : int, optional
         Threads; by default one a core.
     opener : callable
@@ -142,11 +144,12 @@ def gather_crew(
         The bundle cannot be run, or cannot explain.
     """
     # Many photos: each thread of ours runs its own chunk. Few: the network gets the cores.
-    threads = 1 if n_photos > CHUNK else usable_cores()
+    threads = 1 if len(photos) > CHUNK else usable_cores()
     # opened here also for workers, so that a model that is refused is refused at once
     judge = _open_judge(bundle, opener, threads, explain=explain, max_pixels=max_pixels)
     if not has_workers():
         size = CHUNK if opener is open_onnx else _LARGE_CHUNK
+        jobs = suitable_jobs(photos, jobs, usable_cores())
         return Crew(size, lambda chunks: map_tasks(judge, chunks, jobs=jobs))
     worker = Worker(
         os.path.abspath(bundle.folder), _checksum(bundle.config), opener, explain, max_pixels
@@ -156,12 +159,8 @@ def gather_crew(
 
 def _judge_elsewhere(worker: "Worker", chunks: Iterable[Sequence[str]]) -> Iterator[list[Outcome]]:
     # a worker may stand in another folder
-    absolute = ([_absolute(path) for path in chunk] for chunk in chunks)
+    absolute = ([absolute_path(path) for path in chunk] for chunk in chunks)
     return map_on_workers(worker, absolute, lost=_lost)
-
-
-def _absolute(path: str) -> str:
-    return path if "://" in path else os.path.abspath(path)
 
 
 def _lost(path: str) -> Outcome:  # noqa: ARG001

@@ -18,14 +18,14 @@ from emotag import __version__
 from emotag.bundle.config import BundleConfig
 from emotag.errors import StorageError
 from emotag.locks import locked
+from emotag.photos.places import absolute_path
+from emotag.remote.filesystems import is_remote
 from emotag.storage import ledger_folder, open_database, remove_partial
 from emotag.tagging.rows import Outcome, path_text
 
 __all__ = [
     "Known",
     "Ledger",
-    "identify",
-    "identity_of",
     "ledger_path",
     "open_ledger",
     "run_fingerprint",
@@ -49,31 +49,13 @@ class Known:
     Attributes
     ----------
     identity : str
-        Of the file at that time, as `identify` gives it.
+        Of the file at that time, as `state_of` gives it.
     outcome : Outcome
         What was said.
     """
 
     identity: str
     outcome: Outcome
-
-
-def identify(path: str) -> str | None:
-    """Return what tells a file's state from every later one; None if it is not there.
-
-    Of size, time of change and time of the change of its entry: the last
-    notices also a content that was replaced with its times set back.
-    """
-    try:
-        state = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return identity_of(state)
-
-
-def identity_of(state: os.stat_result) -> str:
-    """Return what `identify` does, of a state that is known already."""
-    return f"{state.st_size}:{state.st_mtime_ns}:{state.st_ctime_ns}"
 
 
 def run_fingerprint(
@@ -98,7 +80,8 @@ def run_fingerprint(
 
 def ledger_path(output: str) -> str:
     """Return the path of the ledger of an output."""
-    name = hashlib.sha256(os.fsencode(os.path.realpath(output))).hexdigest()[:32]
+    place = output if is_remote(output) else os.path.realpath(output)
+    name = hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
     return os.path.join(ledger_folder(), f"{name}.sqlite")
 
 
@@ -139,7 +122,8 @@ def open_ledger(
             try:
                 os.makedirs(os.path.dirname(path), exist_ok=True)
                 stack.enter_context(locked(f"{path}.lock", refuse))
-                remove_partial(output)
+                if not is_remote(output):
+                    remove_partial(output)
                 ledger = stack.enter_context(Ledger(path, computation, cannot))
                 if fresh:
                     ledger.forget()
@@ -295,7 +279,7 @@ class Ledger:
 
 
 def _key(path: str) -> bytes:
-    return os.fsencode(os.path.abspath(path))
+    return os.fsencode(absolute_path(path))
 
 
 def _write(outcome: Outcome) -> str:

@@ -10,11 +10,13 @@ from emotag.bundle.finding import find_bundle
 from emotag.bundle.folder import open_bundle
 from emotag.errors import PhotosNotFoundError
 from emotag.parallel.threads import chunked
+from emotag.photos.archives import is_archive_name
 from emotag.photos.decoding import MAX_PIXELS
 from emotag.photos.finding import Findings, find_photos
 from emotag.photos.formats import ENDINGS
+from emotag.photos.places import state_of
 from emotag.tagging.judging import Crew, gather_crew
-from emotag.tagging.ledger import Ledger, identify
+from emotag.tagging.ledger import Ledger
 from emotag.tagging.rows import Outcome, Row
 
 __all__ = ["find_some", "tag_found", "tag_photos"]
@@ -36,7 +38,7 @@ def tag_photos(
     Parameters
     ----------
     paths : path-like or iterable of path-like
-        Photos, folders of photos, or glob patterns.
+        Photos, folders of photos, archives, URLs, or glob patterns.
     model : str, optional
         A saved model: its folder, or its name under ``./models``; by default
         the one that ships with emotag.
@@ -64,6 +66,8 @@ def tag_photos(
     ------
     PhotosNotFoundError
         A path does not exist, or there is no photo under any.
+    PlaceError
+        An archive is damaged, or a server could not be asked.
     BundleError
         The model is refused.
 
@@ -78,9 +82,7 @@ def tag_photos(
     typed = [paths] if isinstance(paths, str | bytes | os.PathLike) else list(paths)
     photos = find_some(typed, exclude).photos
     bundle = open_bundle(find_bundle(model))
-    crew = gather_crew(
-        bundle, n_photos=len(photos), jobs=jobs, explain=explain, max_pixels=max_pixels
-    )
+    crew = gather_crew(bundle, photos=photos, jobs=jobs, explain=explain, max_pixels=max_pixels)
     return list(tag_found(photos, crew, bundle.config, min_confidence=min_confidence, top=top))
 
 
@@ -98,6 +100,8 @@ def find_some(paths: Sequence[str | os.PathLike[str]], exclude: Sequence[str] = 
     others = found.others.total()
     seen = f", but {others} other {'file' if others == 1 else 'files'}" if others else ""
     left = " that --exclude does not leave out" if exclude else ""
+    if any(is_archive_name(f"a{ending}") for ending in found.others):
+        seen += "; an archive is searched where it is named itself"
     unlisted = "".join(f" {folder} could not be searched: {why}." for folder, why in found.unlisted)
     raise PhotosNotFoundError(
         f"There is no photo in {', '.join(str(path) for path in paths)}{left}{seen}.{unlisted} "
@@ -181,7 +185,7 @@ def _plan(photos: Sequence[str], ledger: Ledger | None) -> _Plan:
     if ledger is None:
         return _Plan(photos, {}, dict.fromkeys(photos))
     entries = ledger.known(photos)
-    identities = {path: identify(path) for path in photos}
+    identities = {path: state_of(path) for path in photos}
     known = {
         path: entry.outcome for path, entry in entries.items() if entry.identity == identities[path]
     }

@@ -10,6 +10,7 @@ from typing import Self
 
 from emotag.errors import ShardError, StorageError
 from emotag.photos.formats import ending_of
+from emotag.remote.filesystems import is_remote
 from emotag.storage import replace_file
 from emotag.tagging.rows import path_text
 
@@ -129,6 +130,11 @@ class Part:
     def __init__(self, output: str | None, shard: Shard) -> None:
         if output is None:
             raise ShardError("--shard needs the file that all parts will make up: -o FILE.")
+        if is_remote(output):
+            raise ShardError(
+                f"{output}: shards write beside their file, which must be on a disk; merge them "
+                "there, and copy the file."
+            )
         self.path = part_path(output, shard)
         self._shard = shard
         self._note = note_path(output, shard)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from emotag.errors import PhotosNotFoundError, SidecarError, StorageError, unknown_name
+from emotag.photos.places import is_elsewhere
 from emotag.storage import replace_file
 from emotag.tagging.rows import DECIMALS, Row, path_text
 from emotag.tagging.xmp import Tags, add_tags, read_tags, remove_tags
@@ -14,6 +15,7 @@ __all__ = [
     "FORMS",
     "SidecarWriter",
     "find_sidecars",
+    "refuse_elsewhere",
     "row_tags",
     "sidecar_path",
     "untag_sidecar",
@@ -55,6 +57,30 @@ def row_tags(row: Row, tagged: str) -> Tags:
         model=path_text(row.model),
         tagged=tagged,
     )
+
+
+def refuse_elsewhere(photos: Iterable[str], *options: str) -> None:
+    """Refuse to write beside or into photos if one of them is no file of this disk.
+
+    Parameters
+    ----------
+    photos : iterable of str
+        The photos.
+    *options : str
+        What asks for it, as the message shall name it; without any, nothing is refused.
+
+    Raises
+    ------
+    SidecarError
+        A photo is in an archive or at a URL.
+    """
+    option = " and ".join(options)
+    for photo in photos if options else ():
+        if is_elsewhere(photo):
+            raise SidecarError(
+                f"{path_text(photo)} is no file of this disk, so nothing can be written beside it or "
+                f"into it; leave out {option}, and keep the tags by -o tags.csv."
+            )
 
 
 class SidecarWriter:

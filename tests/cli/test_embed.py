@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -142,12 +143,19 @@ def test_without_exiftool_nothing_is_read(emotag, monkeypatch, inside, decoded):
     assert "it ends without an answer" in tag(emotag).err
 
 
-def test_photos_that_are_elsewhere(emotag):
-    outcome = emotag("tag", "s3://bucket/photo.jpg", "--embed")
+def test_photos_that_are_elsewhere(emotag, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    draw_photo(tmp_path / "photo.jpg", 1)
+    with ZipFile("photos.zip", "w") as archive:
+        archive.write("photo.jpg")
+    before = Path("photos.zip").read_bytes()
+    outcome = emotag("tag", "photos.zip", "--embed", "--xmp")
     assert outcome.code == 1
     assert outcome.err == (
-        "emotag: s3://bucket/photo.jpg is no file of this machine; leave out --embed.\n"
+        "emotag: photos.zip/photo.jpg is no file of this disk, so nothing can be written beside it "
+        "or into it; leave out --xmp and --embed, and keep the tags by -o tags.csv.\n"
     )
+    assert Path("photos.zip").read_bytes() == before
 
 
 def processes_in(folder: str) -> list[str]:

@@ -17,7 +17,7 @@ from PIL import Image
 from emotag.errors import EmbeddingError, MissingToolError
 from emotag.photos.formats import BACKUP
 from emotag.tagging import embedding
-from emotag.tagging.embedding import Embedder, refuse_remote, untag_photo, untag_photos
+from emotag.tagging.embedding import Embedder, untag_photo, untag_photos
 from emotag.tagging.exiftool import ExifTool
 from emotag.tagging.rows import Row
 from emotag.tagging.xmp import read_tags
@@ -628,15 +628,3 @@ for line in sys.stdin:
     inside.stdin.write(line.encode())
     inside.stdin.flush()
 """
-
-
-def test_photos_that_are_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(EmbeddingError) as caught:
-        refuse_remote(["photos", "s3://bucket/photo.jpg"])
-    assert str(caught.value) == (
-        "s3://bucket/photo.jpg is no file of this machine; leave out --embed."
-    )
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "s3:").mkdir()
-    (tmp_path / "s3:" / "photo.jpg").touch()
-    refuse_remote(["s3://photo.jpg"])

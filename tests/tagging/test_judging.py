@@ -77,7 +77,7 @@ def test_a_photo_that_kills_every_worker_is_one_failed_row(
     opened = open_bundle(bundle)
     photos = find_some([tmp_path]).photos
     with parallel_config(backend="loky", n_jobs=2):
-        crew = gather_crew(opened, n_photos=len(photos), opener=open_deadly)
+        crew = gather_crew(opened, photos=photos, opener=open_deadly)
         rows = list(tag_found(photos, crew, opened.config))
     failed = [row for row in rows if row.status == "failed"]
     assert [row.path for row in failed] == [str(tmp_path / "40.png")]
@@ -99,7 +99,7 @@ def test_a_worker_opens_its_model_once_and_refuses_another(
         return open_onnx(*said)
 
     with parallel_config(backend="loky", n_jobs=2):
-        crew = gather_crew(opened, n_photos=1)
+        crew = gather_crew(opened, photos=[])
     worker: Worker = crew.judge.args[0]  # type: ignore[attr-defined]
     assert worker.folder == os.path.abspath(bundle)
     here = Worker(worker.folder, worker.checksum, opener, explain=False, max_pixels=10**8)

@@ -15,8 +15,9 @@ import pytest
 
 from emotag.bundle.folder import open_bundle
 from emotag.errors import StorageError
+from emotag.photos.places import state_of
 from emotag.tagging import judging, run
-from emotag.tagging.ledger import identify, ledger_path, open_ledger, run_fingerprint
+from emotag.tagging.ledger import ledger_path, open_ledger, run_fingerprint
 from tests.cli.program import command
 from tests.conftest import draw_photo
 from tests.tagging.small_bundle import save_small_bundle
@@ -43,7 +44,7 @@ def tag(
 ) -> tuple[list[run.Row], list[str]]:
     """Return the rows, and the photos that were decoded for them."""
     opened = open_bundle(bundle)
-    crew = judging.gather_crew(opened, n_photos=len(photos), max_pixels=max_pixels)
+    crew = judging.gather_crew(opened, photos=photos, max_pixels=max_pixels)
     decoded: list[str] = []
     usual = judging.decode_photo
 
@@ -177,7 +178,7 @@ def test_a_ledger_that_can_be_written_no_more(
 ) -> None:
     said: list[str] = []
     opened = open_bundle(bundle)
-    crew = judging.gather_crew(opened, n_photos=len(photos))
+    crew = judging.gather_crew(opened, photos=photos)
     with open_ledger(str(tmp_path / "tags.csv"), "one", said.append) as ledger:
         assert ledger is not None
         ledger._connection.execute("DROP TABLE photos")
@@ -198,25 +199,25 @@ def test_what_emotag_changed_itself_is_not_read_again(
     sound = [path for path in photos if not path.endswith(("broken.jpg", "small.png"))]
     rows, _ = tag(bundle, sound, output)
     computation = run_fingerprint(open_bundle(bundle).config, explain=False, max_pixels=10**8)
-    states = [(path, str(identify(path))) for path in sound[:3]]
+    states = [(path, str(state_of(path))) for path in sound[:3]]
     for path, _ in states:
         draw_photo(path, 99)
     with open_ledger(output, computation, pytest.fail) as ledger:
         assert ledger is not None
         ours, gone, other = states
-        ledger.renew(*ours, str(identify(ours[0])))
+        ledger.renew(*ours, str(state_of(ours[0])))
         # after it was written, someone else has changed it
         ledger.renew(*gone, "")
         # what was said was said of another state than the one that was changed
-        ledger.renew(other[0], "1:2:3", str(identify(other[0])))
+        ledger.renew(other[0], "1:2:3", str(state_of(other[0])))
     again, decoded = tag(bundle, sound, output)
     assert decoded == sorted([gone[0], other[0]])
     assert again[0] == rows[0]
 
 
 def test_what_is_not_there_has_no_identity(tmp_path: Path) -> None:
-    assert identify(str(tmp_path / "gone")) is None
-    assert identify("nul\0byte") is None
+    assert state_of(str(tmp_path / "gone")) is None
+    assert state_of("nul\0byte") is None
 
 
 def ledger_name(folder: Path, ending: str) -> str:

@@ -208,13 +208,14 @@ def test_an_engine_sees_chunks_of_sound_photos_only(mixed, bundle):
 
 
 def crew_of(engine, bundle, *, jobs):
-    return gather_crew(bundle, n_photos=100, jobs=jobs, opener=lambda *_: engine)
+    return gather_crew(bundle, photos=[], jobs=jobs, opener=lambda *_: engine)
 
 
 @pytest.mark.parametrize(("n_photos", "threads"), [(CHUNK, usable_cores()), (CHUNK + 1, 1)])
 def test_few_photos_get_all_cores_and_many_one_a_thread(bundle, n_photos, threads):
     asked = []
-    gather_crew(open_bundle(bundle), n_photos=n_photos, opener=lambda *said: asked.append(said[1:]))
+    photos = ["a.jpg"] * n_photos
+    gather_crew(open_bundle(bundle), photos=photos, opener=lambda *said: asked.append(said[1:]))
     assert asked == [(threads, 0)]
 
 

@@ -140,6 +140,17 @@ def test_a_shard_needs_a_file(tmp_path: Path) -> None:
         Part(None, Shard(1, 2))
 
 
+def test_a_shard_needs_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ShardError) as caught:
+        Part("s3://bucket/tags.csv", Shard(1, 2))
+    assert str(caught.value) == (
+        "s3://bucket/tags.csv: shards write beside their file, which must be on a disk; merge them "
+        "there, and copy the file."
+    )
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_of_parts_that_cannot_be_made(tmp_path: Path) -> None:
     output = tmp_path / "tags.csv"
     Path(f"{output}.parts").write_text("in the way")

@@ -1,0 +1,1 @@
+"""Places that are not on this disk, read and written through fsspec."""
