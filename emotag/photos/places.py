@@ -14,7 +14,7 @@ from emotag.photos.archives import open_archive, open_member, split_archive
 from emotag.photos.members import LARGEST
 from emotag.photos.sources import RemoteSource, file_state, keep, pieces_of
 from emotag.remote.filesystems import is_remote
-from emotag.remote.reading import RemoteObject, read_unsized, recall
+from emotag.remote.reading import RemoteObject, read_range, read_unsized, recall
 
 __all__ = [
     "absolute_path",
@@ -168,4 +168,6 @@ def _open_object(path: str, found: RemoteObject) -> BinaryIO:
         return BytesIO(read_unsized(path, LARGEST))
     if found.size > LARGEST:
         raise SkippedPhoto(path, f"it has more than {LARGEST // 2**20} MiB")
+    if found.size <= RemoteSource.piece:
+        return BytesIO(read_range(path, 0, found.size, is_rest=True))
     return keep(pieces_of(RemoteSource(path, found.size), 0, found.size), found.size)

@@ -122,8 +122,18 @@ def fitting(pattern: str) -> list[RemoteObject]:
     return objects
 
 
-def read_range(url: str, start: int, length: int) -> bytes:
+def read_range(url: str, start: int, length: int, *, is_rest: bool = False) -> bytes:
     """Return a part of an object, by one request.
+
+    Parameters
+    ----------
+    url : str
+        The object.
+    start, length : int
+        Which bytes.
+    is_rest : bool, default=False
+        Whether there should be no more after them: an object that has grown
+        since it was listed is then noticed.
 
     Raises
     ------
@@ -135,19 +145,27 @@ def read_range(url: str, start: int, length: int) -> bytes:
     filesystem, path = open_filesystem(url)
 
     def read() -> bytes:
-        content: bytes = filesystem.cat_file(path, start=start, end=start + length)
+        content: bytes = filesystem.cat_file(path, start=start, end=start + length + is_rest)
         if len(content) < length:
             size = filesystem.info(path)["size"]
             if size is not None and size < start + length:
-                raise PlaceError(url, "changed since it was listed")
+                raise _changed(url)
             # a connection that was closed early looks like this from some servers
             raise ConnectionError(f"{len(content)} of {length} bytes")
         return content
 
     content = attempt(url, filesystem, read)
     if len(content) > length:
+        if is_rest:
+            raise _changed(url)
         raise PlaceError(url, "the server does not give parts of files")
     return content
+
+
+def _changed(url: str) -> PlaceError:
+    """Forget what was listed of an object, and return the error that says so."""
+    _known.pop(url, None)
+    return PlaceError(url, "changed since it was listed")
 
 
 def read_unsized(url: str, most: int) -> bytes:

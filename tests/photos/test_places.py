@@ -17,6 +17,7 @@ from emotag.photos.places import (
     state_of,
     suitable_jobs,
 )
+from emotag.photos.sources import RemoteSource
 from emotag.remote.reading import list_objects
 from tests.photos.crafted import Entry, build_zip
 from tests.s3 import S3, Fault
@@ -74,6 +75,27 @@ def test_a_state_costs_no_request_after_a_listing(s3: S3, bucket: str) -> None:
 def test_an_object_is_opened(s3: S3, bucket: str) -> None:
     assert read(s3.put(bucket, "a.jpg", b"12345")) == b"12345"
     assert read(s3.put(bucket, "empty.jpg", b"")) == b""
+
+
+@pytest.mark.parametrize("content", [b"1234", b"123456"])
+def test_an_object_that_changed_since_it_was_listed_is_noticed_once(
+    s3: S3, bucket: str, content: bytes
+) -> None:
+    url = s3.put(bucket, "a.jpg", b"12345")
+    list(list_objects(f"s3://{bucket}"))
+    s3.put(bucket, "a.jpg", content)
+    with pytest.raises(UnreadablePhoto) as error:
+        read(url)
+    assert error.value.reason == "changed since it was listed"
+    assert read(url) == content
+
+
+def test_a_large_object_is_read_in_parts(s3: S3, bucket: str, monkeypatch) -> None:
+    monkeypatch.setattr(RemoteSource, "piece", 2)
+    url = s3.put(bucket, "a.jpg", b"12345")
+    s3.requests.clear()
+    assert read(url) == b"12345"
+    assert len(s3.asked("GET")) == 3
 
 
 def test_what_cannot_be_opened_says_why(s3: S3, bucket: str, monkeypatch) -> None:
