@@ -2,7 +2,6 @@
 
 import sys
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,6 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from emotag.pages.escaping import visible
 from emotag.tagging.rows import path_text
 
 __all__ = [
@@ -44,11 +44,6 @@ _LOG_LINES = 10
 # A job that is done sooner needs no lines in a log.
 _LOG_SECONDS = 2.0
 
-# Control and direction marks, line separators, private and unassigned characters.
-_UNSAFE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
-# They join emoji and the letters of some scripts.
-_JOINERS = "\u200c\u200d"
-
 
 def safe(text: str) -> str:
     r"""Return text that a terminal shows as text: control and direction marks are escaped.
@@ -58,15 +53,7 @@ def safe(text: str) -> str:
     >>> safe("a\x1b[31m.jpg")
     'a\\x1b[31m.jpg'
     """
-    text = path_text(text)
-    if text.isprintable():
-        return text
-    return "".join(
-        mark.encode("unicode_escape").decode()
-        if unicodedata.category(mark) in _UNSAFE and mark not in _JOINERS
-        else mark
-        for mark in text
-    )
+    return visible(path_text(text))
 
 
 def person_reads_results() -> bool:

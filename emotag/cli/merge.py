@@ -14,9 +14,9 @@ def merge(
     ],
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
-    """Put together what the shards of a run have tagged, as one run would have written it.
+    """Put together what the shards of a run have tagged.
 
-    The parts stay where they are.
+    The file is what one run would have written. The parts stay where they are.
 
     Example: emotag merge tags.csv
 

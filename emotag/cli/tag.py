@@ -42,6 +42,19 @@ def tag(
             "--sidecar", metavar="FORM", help="With --xmp: photo.jpg.xmp, or photo.xmp for Adobe."
         ),
     ] = "photo.jpg.xmp",
+    page: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Make a page of the photos, by emotion, too."),
+    ] = None,
+    page_photos: Annotated[
+        int,
+        typer.Option(
+            "--html-photos",
+            min=1,
+            metavar="N",
+            help="With --html: photos on the page, the surest of each emotion.",
+        ),
+    ] = 3000,
     embed: Annotated[
         bool,
         typer.Option("--embed", help="Write the tags into the photos themselves, by exiftool."),
@@ -135,10 +148,10 @@ def tag(
         output_file,
         print_merge_hint,
         print_summary,
-        print_written,
         tell_no_ledger,
         write_rows,
     )
+    from emotag.cli.tag_takers import Takers, check_page
     from emotag.cli.tag_workers import choose_workers
     from emotag.models.engines import choose_engine, engine_opener
     from emotag.tagging.judging import gather_crew
@@ -149,18 +162,21 @@ def tag(
 
     started = time.monotonic()
     check_target(output)
+    check_page(page)
     workers = choose_workers(processes, dask)
     part = Part(output_file(output), Shard.parse(shard)) if shard else None
     target = part.path if part else output
-    sidecars = SidecarWriter(sidecar) if xmp else None
+    takers = Takers(SidecarWriter(sidecar) if xmp else None)
     if embed:
-        from emotag.tagging.embedding import open_embedder, refuse_remote
+        from emotag.tagging.embedding import refuse_remote
 
         refuse_remote(paths)
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
     photos = Shard.parse(shard).share(found.photos) if shard else found.photos
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
+    if page:
+        takers.open_gallery(page, bundle.config, photos=page_photos, max_pixels=max_pixels)
     engine = choose_engine(engine, len(photos))
     computation = run_fingerprint(
         bundle.config, engine=engine, explain=explain, max_pixels=max_pixels
@@ -178,11 +194,8 @@ def tag(
         ledger = stack.enter_context(
             open_ledger(output_file(target), computation, tell_no_ledger, fresh=fresh)
         )
-        embedder = (
-            stack.enter_context(open_embedder(backup=not no_backup, ledger=ledger))
-            if embed
-            else None
-        )
+        if embed:
+            takers.open_embedder(stack, backup=not no_backup, ledger=ledger)
         rows = tag_found(
             photos, crew, bundle.config, min_confidence=min_confidence, top=top, ledger=ledger
         )
@@ -194,18 +207,14 @@ def tag(
             target,
             quiet=quiet,
             extra=extra,
-            also=[taker for taker in (sidecars, embedder) if taker is not None],
+            also=list(takers),
         )
     if part:
         part.finish(found.photos, [computation, min_confidence, top])
     if not quiet:
         print_summary(summary, found, target, time.monotonic() - started)
-    if part and not quiet:
-        print_merge_hint(output)
-    refused = False
-    for title, writer in (("Sidecars", sidecars), ("Embedded", embedder)):
-        if writer is not None and (writer.refusals or not quiet):
-            print_written(title, writer)
-        refused |= writer is not None and bool(writer.refusals)
-    if summary.statuses["failed"] or found.unlisted or refused:
+        if part:
+            print_merge_hint(output)
+    left_alone = takers.finish(jobs=jobs, quiet=quiet)
+    if summary.statuses["failed"] or found.unlisted or left_alone:
         raise typer.Exit(SOME_UNREAD)

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -24,21 +24,17 @@ from emotag.photos.finding import Findings
 from emotag.storage import is_special, replace_file, replace_folder
 from emotag.tagging.parquet import ParquetFolderWriter, holds_only_parts, names_parts_folder
 from emotag.tagging.rows import Row, RowTaker
-from emotag.tagging.sidecars import SidecarWriter
 from emotag.tagging.summary import Summary
 from emotag.tagging.writers import CsvWriter, FinishedWriter, choose_writer, finishing, open_writer
 
-if TYPE_CHECKING:
-    from emotag.tagging.embedding import Embedder
-
 __all__ = [
     "STDOUT",
+    "check_folder",
     "check_target",
     "output_file",
-    "print_left_alone",
+    "photos_text",
     "print_merge_hint",
     "print_summary",
-    "print_written",
     "tell_no_ledger",
     "write_rows",
 ]
@@ -68,13 +64,17 @@ def check_target(output: str | None) -> None:
     elif os.path.isdir(output):
         raise StorageError(f"{output} cannot be written: it is a folder.")
     choose_writer(output)
-    if is_special(output) and not os.path.isdir(output):
-        return
-    folder = os.path.dirname(output) or "."
+    if os.path.isdir(output) or not is_special(output):
+        check_folder(output)
+
+
+def check_folder(path: str) -> None:
+    """Refuse at once a file whose folder does not exist or may not be written to."""
+    folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
-        raise StorageError(f"{output} cannot be written: there is no folder {folder}.")
+        raise StorageError(f"{path} cannot be written: there is no folder {folder}.")
     if not os.access(folder, os.W_OK):
-        raise StorageError(f"{output} cannot be written: no permission for the folder {folder}.")
+        raise StorageError(f"{path} cannot be written: no permission for the folder {folder}.")
 
 
 def _refuse_other_files(folder: str) -> None:
@@ -156,27 +156,6 @@ def write_rows(
             changed = sum(_changed_photos(taker) for taker in also)
             raise KeyboardInterrupt(_stopped(summary.total, total, output, changed)) from error
     return summary
-
-
-def print_written(title: str, writer: "SidecarWriter | Embedder") -> None:
-    """Print to stderr what became of the sidecars, or of tags that were to be embedded."""
-    said = ", ".join(
-        f"{writer.counts[what]} {what}"
-        for what in ("written", "unchanged", "cleared")
-        if writer.counts[what] or what == "written"
-    )
-    notes.print(f"{title}: {said}.")
-    print_left_alone(writer.refusals)
-
-
-def print_left_alone(refusals: Sequence[tuple[str, str]]) -> None:
-    """Print to stderr which sidecars or photos were left alone, and why."""
-    if refusals:
-        notes.print(f"{len(refusals)} left alone:", style="yellow")
-    for path, reason in refusals[:_SHOWN_REFUSALS]:
-        notes.print(f"  {safe(path)} {safe(reason)}")
-    if len(refusals) > _SHOWN_REFUSALS:
-        notes.print(f"  … and {len(refusals) - _SHOWN_REFUSALS} more.")
 
 
 def print_summary(summary: Summary, found: Findings, output: str | None, seconds: float) -> None:
@@ -293,7 +272,7 @@ def _stopped(done: int, total: int, output: str | None, changed: int) -> str:
         kept = f" {output} {state}, and"
     photos = "no photo was changed"
     if changed:
-        photos = f"tags were embedded into {_photos(changed)}, each of which is whole"
+        photos = f"tags were embedded into {photos_text(changed)}, each of which is whole"
     return f"Stopped after {done} of {total} photos;{kept} {photos}. {again}"
 
 
@@ -304,7 +283,7 @@ def _print_counts(summary: Summary, found: Findings, seconds: float) -> None:
         if summary.statuses[status] or status == "tagged"
     )
     speed = rate(summary.total / max(seconds, 1e-9))
-    notes.print(f"\n{_photos(summary.total)} in {seconds:.1f} s ({speed}): {statuses}.")
+    notes.print(f"\n{photos_text(summary.total)} in {seconds:.1f} s ({speed}): {statuses}.")
     if found.others:
         common = found.others.most_common(_SHOWN_ENDINGS)
         endings = ", ".join(
@@ -356,5 +335,6 @@ def _print_refusals(summary: Summary, found: Findings) -> None:
     notes.print()
 
 
-def _photos(count: int) -> str:
+def photos_text(count: int) -> str:
+    """Return a number of photos in words."""
     return "1 photo" if count == 1 else f"{count} photos"

@@ -18,8 +18,12 @@ def choose_workers(processes: int | None, dask: str | None) -> AbstractContextMa
     if processes and dask:
         raise typer.BadParameter("--processes and --dask exclude each other.")
     if processes:
+        import os
+
         from emotag.parallel.workers import on_processes
 
+        # what their helpers would say of an interrupted run
+        os.environ["PYTHONWARNINGS"] = "ignore"
         return on_processes(processes)
     if dask:
         import logging

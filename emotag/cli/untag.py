@@ -26,7 +26,7 @@ def untag(
     Exit status: 0 all done, 1 failed, 2 usage, 3 some sidecars or photos were left alone.
     """
     from emotag.cli.console import notes
-    from emotag.cli.tag_output import print_left_alone
+    from emotag.cli.tag_takers import print_left_alone
     from emotag.errors import SidecarError, StorageError
     from emotag.tagging.embedding import untag_photos
     from emotag.tagging.sidecars import find_sidecars, untag_sidecar

@@ -12,7 +12,8 @@ from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from io import BufferedReader
+from functools import partial
+from io import BufferedReader, BytesIO
 from typing import BinaryIO
 
 import numpy as np
@@ -23,7 +24,14 @@ from emotag.errors import PhotoError, SkippedPhoto, UnreadablePhoto
 from emotag.photos.formats import ENDINGS, HEADER_BYTES, ending_of, sniff
 from emotag.photos.preprocess import Preprocess
 
-__all__ = ["MAX_PIXELS", "MIN_SIDE", "DecodedPhoto", "decode_photo", "hash_photo"]
+__all__ = [
+    "MAX_PIXELS",
+    "MIN_SIDE",
+    "DecodedPhoto",
+    "decode_photo",
+    "hash_photo",
+    "reduce_photo",
+]
 
 MAX_PIXELS = 200_000_000
 """Photos of more pixels are skipped by default: such a file may be a bomb."""
@@ -92,8 +100,8 @@ class DecodedPhoto:
 
     Attributes
     ----------
-    pixels : ndarray of shape (size, size, 3), uint8
-        In the order R, G, B.
+    pixels : ndarray of shape (rows, columns, 3), uint8
+        In the order R, G, B, upright.
     width, height : int
         Of the file, in pixels, before it was turned upright.
     note : str
@@ -136,16 +144,56 @@ def decode_photo(
     UnreadablePhoto
         It cannot be read, is no photo, or is damaged.
     """
+    return _decode(path, preprocess.needed, preprocess.crop, max_pixels)
+
+
+def reduce_photo(path: str, area: int, *, max_pixels: int = MAX_PIXELS) -> DecodedPhoto:
+    """Decode one photo into a small picture of the whole of it, as for a thumbnail.
+
+    It is decoded and refused as by `decode_photo`, but nothing is cut off, the
+    aspect stays, and colours of another RGB space are turned into sRGB.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    area : int
+        How many pixels the picture may have; a smaller photo stays as it is.
+    max_pixels : int, default=MAX_PIXELS
+        A photo of more pixels is skipped before any is decoded.
+
+    Returns
+    -------
+    DecodedPhoto
+        Pixels of shape (rows, columns, 3), uint8, of the aspect of the photo.
+
+    Raises
+    ------
+    SkippedPhoto
+        No plain file, too small, or too large.
+    UnreadablePhoto
+        It cannot be read, is no photo, or is damaged.
+    """
+    return _decode(path, partial(_fitting, area), partial(_shrink, area), max_pixels)
+
+
+def _decode(
+    path: str,
+    needed: Callable[[int, int], tuple[int, int]],
+    shrink: Callable[[Image.Image], NDArray[np.uint8]],
+    max_pixels: int,
+) -> DecodedPhoto:
+    """Decode a photo no larger than needed, shrink it, and turn it upright."""
     try:
         with _silent_pillow(), _open(path) as (file, kind):
             image = _open_image(path, file, kind)
             width, height = image.size
             _refuse_size(path, width, height, max_pixels)
-            image.draft("RGB", preprocess.needed(width, height))
+            image.draft("RGB", needed(width, height))
             image.load()
             turn = _TURNS.get(_orientation(image), _TURNS[1])
-            # A centre crop may be turned after it as well as before, which is cheaper.
-            pixels = np.ascontiguousarray(turn(preprocess.crop(_to_rgb(image))))
+            # What is small, or a centre crop, may be turned last as well, which is cheaper.
+            pixels = np.ascontiguousarray(turn(shrink(_to_rgb(image))))
     except PhotoError:
         raise
     except Image.DecompressionBombError as error:
@@ -285,6 +333,32 @@ def _to_grey(image: Image.Image) -> Image.Image:
     else:
         full = max(highest, 65535.0)
     return Image.fromarray(np.clip(values * (255.0 / full), 0, 255).astype(np.uint8))
+
+
+def _fitting(area: int, width: int, height: int) -> tuple[int, int]:
+    """Return the size of no more than so many pixels to which a photo is reduced."""
+    scale = min(1.0, (area / (width * height)) ** 0.5)
+    return max(1, int(width * scale)), max(1, int(height * scale))
+
+
+def _shrink(area: int, image: Image.Image) -> NDArray[np.uint8]:
+    small = image.resize(_fitting(area, *image.size), Image.Resampling.LANCZOS, reducing_gap=2.0)
+    return np.asarray(_to_srgb(small, image.info.get("icc_profile")))
+
+
+def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
+    """Return a photo in sRGB; a profile that is damaged or not of RGB is passed over."""
+    # where a profile names its colour space (ICC.1:2022, 7.2)
+    if not profile or profile[16:20] != b"RGB ":
+        return image
+    # imported here: few photos hold a profile
+    from PIL import ImageCms
+
+    try:
+        own, target = ImageCms.ImageCmsProfile(BytesIO(profile)), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, own, target) or image
+    except (ImageCms.PyCMSError, *_DECODER_ERRORS, OSError):
+        return image
 
 
 def _on_white(image: Image.Image) -> Image.Image:

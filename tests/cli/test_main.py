@@ -11,7 +11,7 @@ import emotag as package
 from tests.cli.program import command, run, run_here
 from tests.conftest import draw_photo
 
-COMMANDS = ["tag", "demo", "fit", "models", "cache", "cache clear"]
+COMMANDS = ["tag", "untag", "merge", "demo", "fit", "models", "cache", "cache clear"]
 
 
 class TestHelp:
@@ -31,6 +31,7 @@ class TestHelp:
         assert [line.split()[0] for line in commands] == [
             "tag",
             "untag",
+            "merge",
             "demo",
             "fit",
             "models",

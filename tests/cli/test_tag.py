@@ -20,9 +20,11 @@ from pyarrow import parquet
 from emotag.bundle.config import CONFIG, NETWORK
 from emotag.cli.tag import tag
 from emotag.cli.tag_output import check_target
+from emotag.cli.tag_takers import check_page
 from emotag.emotions import FIVE, LabelSet
 from emotag.errors import StorageError
 from emotag.photos.decoding import MAX_PIXELS
+from emotag.tagging.gallery import PHOTOS
 from emotag.tagging.rows import column_names, path_text
 from tests.cli.program import command, run, run_here, terminal
 from tests.conftest import draw_photo
@@ -514,6 +516,30 @@ class TestStopping:
         assert "; tags.csv was not written, and no photo was changed. " in outcome.err
         assert sorted(os.listdir()) == ["many", "models"]
 
+    @pytest.mark.parametrize(
+        ("old", "said"), [(None, "page.html was not written"), ("old", "page.html is as it was")]
+    )
+    def test_ctrl_c_while_the_page_is_made(self, emotag, many, old, said):
+        if old:
+            Path("page.html").write_text(old)
+
+        def wait():
+            while not list(Path().glob(".page.html*")):
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        outcome = emotag("tag", "many", "-m", "small", "-o", "tags.csv", "--html", "page.html")
+        thread.join()
+        assert outcome.code == 130
+        assert outcome.err.endswith(f"emotag: Stopped: {said}; no photo was changed.\n")
+        # the tags were done before
+        assert len(read_csv("tags.csv")) == 4000
+        left = ["many", "models", *(["page.html"] if old else []), "tags.csv"]
+        assert sorted(os.listdir()) == left
+        assert not old or Path("page.html").read_text() == old
+
     def test_ctrl_c_while_a_pipe_is_written(self, emotag, many):
         """Whoever reads the rows presses it on the first."""
         os.mkfifo("rows.csv")
@@ -647,3 +673,55 @@ class TestSureOrNot:
         outcome = emotag("tag", "one.jpg", "-m", "small", "--min-confidence", value)
         assert outcome.code == 2
         assert "--min-confidence" in outcome.err
+
+
+class TestPage:
+    def test_beside_the_rows(self, emotag, mixed):
+        outcome = emotag("tag", "mixed", "-m", "small", "--html", "page.html", "-o", "tags.csv")
+        assert (outcome.code, outcome.out) == (3, "")
+        assert re.search(r"^Page: page\.html, 8 photos, \d+\.\d kB\.$", outcome.err, re.M)
+        page = Path("page.html").read_text(encoding="utf-8")
+        assert page.endswith("</html>\n")
+        for row in read_csv("tags.csv"):
+            assert f'"path":"{row["path"]}"' in page
+        # without -o as well, and the same
+        outcome = emotag("tag", "mixed", "-m", "small", "--html", "page.html", "-q")
+        assert (outcome.code, outcome.err) == (3, "")
+        assert outcome.out == Path("tags.csv").read_text()
+        assert Path("page.html").read_text(encoding="utf-8") == page
+
+    def test_what_there_is_no_room_for_is_said(self, emotag, mixed):
+        arguments = ("tag", "mixed", "-m", "small", "-o", "tags.csv", "--html", "page.html")
+        outcome = emotag(*arguments, "--html-photos", "5")
+        assert "Page: page.html, 5 photos," in outcome.err
+        assert (
+            "3 photos of 8 left out of the page, the least sure ones; --html-photos N takes more.\n"
+        ) in outcome.err
+        assert emotag(*arguments, "--html-photos", "0").code == 2
+
+    @pytest.mark.parametrize(
+        ("target", "reason"),
+        [
+            ("mixed", "mixed cannot be written: it is a folder."),
+            ("no/page.html", "no/page.html cannot be written: there is no folder no."),
+            ("mixed/img1.jpg", "mixed/img1.jpg: a page is HTML, so let its name end in .html or"),
+            ("-", "-: a page is HTML, so let its name end in .html or .htm."),
+        ],
+    )
+    def test_what_cannot_be_written_is_refused_before_the_work(self, emotag, mixed, target, reason):
+        outcome = emotag("tag", "mixed", "-m", "no such model", "--html", target, "-o", "tags.csv")
+        assert outcome.code == 1
+        assert outcome.err.startswith(f"emotag: {reason}")
+        assert not os.path.exists("tags.csv")
+
+    def test_a_folder_without_permission_is_refused(self, inside):
+        os.mkdir("locked", 0o555)
+        with no_root(), pytest.raises(StorageError) as caught:
+            check_page("locked/page.html")
+        assert str(caught.value) == (
+            "locked/page.html cannot be written: no permission for the folder locked."
+        )
+
+    def test_the_number_of_photos_is_that_of_the_library(self):
+        # written out in the command, which must not load the pages to show its help
+        assert inspect.signature(tag).parameters["page_photos"].default == PHOTOS

