@@ -69,13 +69,11 @@ def replace_file(path: str) -> Iterator[IO[bytes]]:
         return
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
-    try:
-        handle, beside = tempfile.mkstemp(prefix=_hidden(name), suffix=".partial", dir=folder)
-    except OSError as error:
-        raise _cannot_write(path, error) from error
+    # named before it is made, so that it can be removed whenever Ctrl-C comes
+    beside = os.path.join(folder, f"{_hidden(name)}{os.urandom(8).hex()}.partial")
     try:
         with _explaining(path, beside):
-            with os.fdopen(handle, "wb") as file:
+            with open(beside, "xb", opener=_open_private) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -85,6 +83,10 @@ def replace_file(path: str) -> Iterator[IO[bytes]]:
     except BaseException:
         _remove(beside)
         raise
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def remove_partial(path: str) -> None:

@@ -318,7 +318,8 @@ def _swap(path: str, before: os.stat_result, written: str, *, backup: bool) -> s
             made = backup and _keep_backup(path, before)
             mine = os.fstat(file.fileno())
     except BaseException:
-        if made:
+        # only where the photo is still there: it may be another run that has replaced it
+        if made and os.path.samestat(before, os.stat(path)):
             os.remove(f"{path}{BACKUP}")
         raise
     after = os.stat(path)

@@ -78,8 +78,8 @@ def refuse_elsewhere(photos: Iterable[str], *options: str) -> None:
     for photo in photos if options else ():
         if is_elsewhere(photo):
             raise SidecarError(
-                f"{path_text(photo)} is no file of this disk, so nothing can be written beside it or "
-                f"into it; leave out {option}, and keep the tags by -o tags.csv."
+                f"{path_text(photo)} is no file of this disk, so nothing can be written beside it "
+                f"or into it; leave out {option}, and keep the tags by -o tags.csv."
             )
 
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from PIL import Image
 from emotag.errors import EmbeddingError, MissingToolError
 from emotag.photos.formats import BACKUP
 from emotag.tagging import embedding
-from emotag.tagging.embedding import Embedder, untag_photo, untag_photos
+from emotag.tagging.embedding import Embedder, open_embedder, untag_photo, untag_photos
 from emotag.tagging.exiftool import ExifTool
 from emotag.tagging.rows import Row
 from emotag.tagging.xmp import read_tags
@@ -148,10 +149,14 @@ def test_exiftool_reads_every_field(
 
 
 @exiv2
-@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif", "avif"])
 def test_exiv2_reads_every_field(
     tool: ExifTool, tmp_path: Path, sample_photos: list[str], ending: str
 ) -> None:
+    if ending == "avif" and b"enable_bmff=1" not in subprocess.check_output(
+        ["exiv2", "-vVg", "bmff"]
+    ):
+        pytest.skip("this exiv2 reads no AVIF")
     path = save_photo(tool, tmp_path / f"photo.{ending}", sample_photos[0])
     Embedder(tool).write(row(path))
     found = by_exiv2(path)
@@ -628,3 +633,47 @@ for line in sys.stdin:
     inside.stdin.write(line.encode())
     inside.stdin.flush()
 """
+
+
+def test_an_exiftool_that_is_gone_meanwhile(monkeypatch: pytest.MonkeyPatch, photo: Path) -> None:
+    before = state(photo)
+    with ExifTool() as own:
+        own.start()
+        assert own._process is not None
+        own._process.kill()
+        own._process.wait()
+        monkeypatch.setenv("PATH", str(photo.parent))
+        embedder = Embedder(own)
+        embedder.write(row(photo))
+    ((_, reason),) = embedder.refusals
+    assert reason.startswith("Tags inside of photos need exiftool, which is not installed; type: ")
+    assert state(photo) == before
+
+
+def test_two_at_once_leave_each_photo_whole(tmp_path: Path) -> None:
+    photos = [Path(draw_photo(tmp_path / f"{index}.jpg", index)) for index in range(12)]
+    before = [photo.read_bytes() for photo in photos]
+
+    def embed(emotion: str) -> Embedder:
+        with open_embedder() as embedder:
+            for _ in range(3):
+                for photo in photos:
+                    embedder.write(row(photo, emotion))
+        return embedder
+
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(embed, ["fear", "love"]))
+    # whoever comes second either replaces what the first wrote or leaves it alone
+    reasons = {reason for embedder in both for _, reason in embedder.refusals}
+    assert reasons <= {
+        "was changed by another program meanwhile",
+        "cannot be written: No such file or directory",
+    }
+    for photo, old in zip(photos, before, strict=True):
+        tags = read_tags(get_packet(photo))
+        assert tags is not None
+        assert tags.emotion in ("fear", "love")
+        assert Path(f"{photo}_original").read_bytes() == old
+    assert len(os.listdir(tmp_path)) == 2 * len(photos)
+    assert untag_photos([str(tmp_path)]) == (len(photos), [])
+    assert [photo.read_bytes() for photo in photos] == before
