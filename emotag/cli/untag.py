@@ -31,10 +31,9 @@ def untag(
     from emotag.tagging.embedding import untag_photos
     from emotag.tagging.sidecars import find_sidecars, untag_sidecar
 
-    seen = cleared = 0
+    cleared = 0
     refusals: list[tuple[str, str]] = []
     for path in find_sidecars(paths):
-        seen += 1
         try:
             cleared += untag_sidecar(path)
         except (SidecarError, StorageError) as error:
@@ -42,11 +41,16 @@ def untag(
     photos, refused = untag_photos(paths)
     refusals += refused
     if not quiet:
-        plural = "" if seen == 1 else "s"
-        notes.print(f"{seen} sidecar{plural}; {cleared} held tags of emotag's, which are gone now.")
-    if photos and not quiet:
-        plural = "" if photos == 1 else "s"
-        notes.print(f"{photos} photo{plural} held tags of emotag's, which are gone now.")
+        notes.print(_summary(cleared, photos))
     print_left_alone(refusals)
     if refusals:
         raise typer.Exit(SOME_LEFT)
+
+
+def _summary(sidecars: int, photos: int) -> str:
+    found = [
+        f"{count} {what}{'' if count == 1 else 's'}"
+        for count, what in ((sidecars, "sidecar"), (photos, "photo"))
+        if count
+    ]
+    return f"Tags taken out of {' and '.join(found)}." if found else "No tags of emotag's found."

@@ -39,7 +39,7 @@ def test_tagged_and_untagged(emotag):
     assert unsure.err.endswith("Sidecars: 0 written, 1 cleared.\n")
     outcome = emotag("untag", "photos")
     assert (outcome.code, outcome.out) == (0, "")
-    assert outcome.err == "2 sidecars; 2 held tags of emotag's, which are gone now.\n"
+    assert outcome.err == "Tags taken out of 2 sidecars.\n"
     assert content() == before
 
 
