@@ -7,12 +7,13 @@ from xml.parsers import expat
 
 from emotag.errors import SidecarError
 
-__all__ = ["RDF", "Element", "decode_packet", "parse_packet"]
+__all__ = ["RDF", "Element", "Written", "decode_packet", "parse_packet", "written_attributes"]
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 
 # A start tag up to its end; a ">" may stand inside of quotes.
 _TAG = re.compile(rb"""<(?P<name>[^\s/>]+)(?:"[^"]*"|'[^']*'|[^>"'])*>""")
+_ATTRIBUTE = re.compile(rb"""\s+(?P<name>[^\s=]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
 _DECLARED = re.compile(rb"""^<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _BYTE_ORDER_MARKS = (
     (b"\xff\xfe\x00\x00", "utf-32-le"),
@@ -22,6 +23,8 @@ _BYTE_ORDER_MARKS = (
     (b"\xef\xbb\xbf", "utf-8"),
 )
 _DEEPEST = 200
+# photo managers write a few hundred
+_MOST = 100_000
 
 
 @dataclass
@@ -39,6 +42,8 @@ class Element:
     start, inside, end_tag, end : int
         Bytes of the packet at which the start tag begins and ends, and the
         end tag begins and ends. In ``<a/>`` the last three are the same.
+    namespaces : dict of str
+        Those that its names may use, by prefix.
     text : str
         Directly inside of it.
     children : list of Element
@@ -50,6 +55,7 @@ class Element:
     attributes: dict[str, str]
     start: int
     inside: int
+    namespaces: dict[str, str]
     end_tag: int = 0
     end: int = 0
     text: str = ""
@@ -59,12 +65,44 @@ class Element:
         """Yield the children of a name."""
         return (child for child in self.children if child.name == name)
 
-    def all(self, name: str) -> Iterator["Element"]:
-        """Yield what has a name, itself and below, in order."""
-        if self.name == name:
-            yield self
+    def all(self) -> Iterator["Element"]:
+        """Yield itself and what is below, in order."""
+        yield self
         for child in self.children:
-            yield from child.all(name)
+            yield from child.all()
+
+    @property
+    def is_empty_tag(self) -> bool:
+        """Whether it is written ``<a/>``."""
+        return self.inside == self.end
+
+
+@dataclass(frozen=True)
+class Written:
+    """An attribute or a declaration as it stands in a start tag.
+
+    Attributes
+    ----------
+    prefix, local : str
+        Of its name; a declaration's prefix is ``xmlns``.
+    start, end : int
+        Bytes of the packet, the white space before it included.
+    """
+
+    prefix: str
+    local: str
+    start: int
+    end: int
+
+
+def written_attributes(packet: bytes, element: Element) -> Iterator[Written]:
+    """Yield what stands in the start tag of an element, in order."""
+    tag = _TAG.match(packet, element.start)
+    # it was matched when the packet was parsed
+    assert tag is not None
+    for found in _ATTRIBUTE.finditer(packet, tag.end("name"), element.inside):
+        prefix, _, local = found["name"].decode().rpartition(":")
+        yield Written(prefix, local, found.start(), found.end())
 
 
 def decode_packet(content: bytes) -> tuple[str, str, bytes]:
@@ -100,17 +138,29 @@ def parse_packet(packet: bytes) -> Element:
     parser.buffer_text = True
     open_elements: list[Element] = []
     roots: list[Element] = []
+    declared: dict[str, str] = {}
+    count = 0
 
     def refuse(*_: object) -> None:
         raise SidecarError("declares a document type, which XMP has none of")
 
+    def declare(prefix: str | None, uri: str | None) -> None:
+        declared[prefix or ""] = uri or ""
+
     def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal count
+        count += 1
+        if count > _MOST:
+            raise SidecarError(f"has more than {_MOST} elements")
         offset = parser.CurrentByteIndex
         tag = _TAG.match(packet, offset)
         if tag is None or len(open_elements) > _DEEPEST:
             raise SidecarError("is not XML that emotag can follow")
         prefix = tag["name"].decode().rpartition(":")[0]
-        element = Element(name, prefix, attributes, offset, tag.end())
+        above = open_elements[-1].namespaces if open_elements else {}
+        namespaces = above | declared if declared else above
+        declared.clear()
+        element = Element(name, prefix, attributes, offset, tag.end(), namespaces)
         (open_elements[-1].children if open_elements else roots).append(element)
         open_elements.append(element)
 
@@ -126,6 +176,7 @@ def parse_packet(packet: bytes) -> Element:
         open_elements[-1].text += data
 
     parser.StartDoctypeDeclHandler = refuse
+    parser.StartNamespaceDeclHandler = declare
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = text

@@ -5,13 +5,20 @@ of it. What emotag added is noted in a namespace of its own, so that it is found
 again also where another program has written the packet anew.
 """
 
+import itertools
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from xml.sax import saxutils
 
 from emotag.errors import SidecarError
-from emotag.tagging.packet import RDF, Element, decode_packet, parse_packet
+from emotag.tagging.packet import (
+    RDF,
+    Element,
+    decode_packet,
+    parse_packet,
+    written_attributes,
+)
 
 __all__ = ["NAMESPACE", "Tags", "add_tags", "read_tags", "remove_tags"]
 
@@ -117,23 +124,26 @@ def add_tags(content: bytes | None, tags: Tags) -> bytes:
     created = base is None
     text, encoding, mark = decode_packet(_TEMPLATE.encode() if base is None else base)
     packet = text.encode()
-    rdf = _find_rdf(packet)
+    rdf = _path_to_rdf(packet)[-1]
     edits: list[_Edit] = []
-    added: list[_List] = []
-    made: list[_List] = []
+    notes = _Notes(created=created)
     for known in _LISTS:
         value = known.value(tags.emotion)
         if _is_attribute(rdf, known):
             # no list, so that nothing can be put beside it
             continue
-        found = _find_list(rdf, known)
-        if found is None:
-            made.append(known)
-        elif (container := _container(found)) is not None and value not in _items(container):
-            edits.append(_insertion(packet, container, _item(container, value)))
-            added.append(known)
-    notes = _notes(tags, added, made, created=created)
-    edits.append(_insertion(packet, rdf, _description(rdf, tags, made, notes)))
+        lists = list(_lists(rdf, known))
+        containers = [found for found in map(_container, lists) if found is not None]
+        if not lists:
+            notes.made.append(known)
+        elif containers and not any(value in _items(found) for found in containers):
+            edits.append(_insertion(packet, containers[0], _item(containers[0], value)))
+            notes.added.append(known)
+            if containers[0].is_empty_tag:
+                notes.opened.append(known.prefix)
+    if rdf.is_empty_tag:
+        notes.opened.append("rdf")
+    edits.append(_insertion(packet, rdf, _description(rdf, tags, notes)))
     return mark + _apply(packet, edits).decode().encode(encoding, "xmlcharrefreplace")
 
 
@@ -152,25 +162,19 @@ def remove_tags(content: bytes) -> bytes | None:
     """
     text, encoding, mark = decode_packet(content)
     packet = text.encode()
-    rdf = _find_rdf(packet)
+    path = _path_to_rdf(packet)
+    rdf = path[-1]
     own = dict(_own_properties(rdf))
     if not own:
         return content
-    edits = list(_own_declarations(packet))
-    left = 0
-    for description in rdf.children:
-        inside, foreign = _cut(description, own)
-        attributes = [name for name in description.attributes if not _is_own(name)]
-        said = [name for name in attributes if name not in (f"{RDF} about", "about")]
-        mine = len(attributes) < len(description.attributes) or bool(inside)
-        if mine and not said and not foreign:
-            edits.append((description.start, description.end, b""))
-            continue
-        left += bool(said or foreign)
-        edits.extend(inside)
-        edits.extend(_own_attributes(packet, description))
-    if own.get("Created") == "true" and not left:
+    cuts = [_cut(packet, rdf, description, own) for description in rdf.children]
+    if own.get("Created") == "true" and not any(cut.foreign for cut in cuts):
         return None
+    edits = [edit for cut in cuts for edit in cut.edits]
+    edits += _close(rdf, own, edits)
+    if any(cut.rewritten for cut in cuts):
+        # where another program has put the declarations together, ours stands somewhere
+        edits += _needless_declarations(packet, path, edits)
     return mark + _apply(packet, edits).decode().encode(encoding, "xmlcharrefreplace")
 
 
@@ -182,22 +186,27 @@ def read_tags(content: bytes) -> Tags | None:
     SidecarError
         It is no XMP.
     """
-    own = dict(_own_properties(_find_rdf(decode_packet(content)[0].encode())))
+    own = dict(_own_properties(_path_to_rdf(decode_packet(content)[0].encode())[-1]))
     if "Emotion" not in own:
         return None
     names = ("Emotion", "Sentiment", "Confidence", "Model", "Tagged")
     return Tags(*(own.get(name, "") for name in names))
 
 
-def _find_rdf(packet: bytes) -> Element:
-    rdf = next(parse_packet(packet).all(f"{RDF} RDF"), None)
+def _path_to_rdf(packet: bytes) -> list[Element]:
+    """Return the first rdf:RDF after all that it is in, from the root down."""
+    root = parse_packet(packet)
+    rdf = next((element for element in root.all() if element.name == f"{RDF} RDF"), None)
     if rdf is None:
         raise SidecarError("is no XMP: it holds no rdf:RDF")
-    return rdf
+    path = [root]
+    while path[-1] is not rdf:
+        path += [child for child in path[-1].children if child.start <= rdf.start < child.end]
+    return path
 
 
-def _find_list(rdf: Element, known: _List) -> Element | None:
-    return next((found for part in rdf.children for found in part.named(known.name)), None)
+def _lists(rdf: Element, known: _List) -> Iterator[Element]:
+    return (found for description in rdf.children for found in description.named(known.name))
 
 
 def _is_attribute(rdf: Element, known: _List) -> bool:
@@ -210,6 +219,11 @@ def _container(found: Element) -> Element | None:
 
 def _items(container: Element) -> list[str]:
     return [item.text.strip() for item in container.named(f"{RDF} li")]
+
+
+def _items_of(found: Element) -> list[str]:
+    container = _container(found)
+    return [] if container is None else _items(container)
 
 
 def _item(container: Element, value: str) -> bytes:
@@ -227,23 +241,44 @@ def _insertion(packet: bytes, element: Element, content: bytes) -> _Edit:
     return slash, element.inside, b">" + content + f"</{name}>".encode()
 
 
-def _notes(
-    tags: Tags, added: Iterable[_List], made: Iterable[_List], *, created: bool
-) -> dict[str, str]:
-    notes = {
-        "Emotion": tags.emotion,
-        "Sentiment": tags.sentiment,
-        "Confidence": tags.confidence,
-        "Model": tags.model,
-        "Tagged": tags.tagged,
-        "Added": " ".join(known.prefix for known in added),
-        "Made": " ".join(known.prefix for known in made),
-        "Created": "true" if created else "",
-    }
-    return {name: value for name, value in notes.items() if value}
+@dataclass
+class _Notes:
+    """What was done to a packet, as is noted in it.
+
+    Attributes
+    ----------
+    created : bool
+        Whether there was none before.
+    added : list of _List
+        Those that got an item.
+    made : list of _List
+        Those that were not there.
+    opened : list of str
+        What was written ``<a/>``: ``rdf``, or the prefix of a list whose container was.
+    """
+
+    created: bool
+    added: list[_List] = field(default_factory=list)
+    made: list[_List] = field(default_factory=list)
+    opened: list[str] = field(default_factory=list)
+
+    def properties(self, tags: Tags) -> dict[str, str]:
+        """Return emotag's own properties, with what is said of the photo first."""
+        every = {
+            "Emotion": tags.emotion,
+            "Sentiment": tags.sentiment,
+            "Confidence": tags.confidence,
+            "Model": tags.model,
+            "Tagged": tags.tagged,
+            "Added": " ".join(known.prefix for known in self.added),
+            "Made": " ".join(known.prefix for known in self.made),
+            "Opened": " ".join(self.opened),
+            "Created": "true" if self.created else "",
+        }
+        return {name: value for name, value in every.items() if value}
 
 
-def _description(rdf: Element, tags: Tags, made: Iterable[_List], notes: dict[str, str]) -> bytes:
+def _description(rdf: Element, tags: Tags, notes: _Notes) -> bytes:
     """Return a description that holds emotag's notes, and the lists that were not there."""
     about = next(
         (
@@ -254,18 +289,32 @@ def _description(rdf: Element, tags: Tags, made: Iterable[_List], notes: dict[st
         ),
         "",
     )
-    made = list(made)
+    prefix = _free_prefix(rdf)
+    made = notes.made
     spaces = "".join(f'\n    xmlns:{known.prefix}="{known.namespace}"' for known in made)
     lines = [f"<rdf:Description rdf:about={saxutils.quoteattr(about)}"]
-    lines[0] += f'\n    xmlns:rdf="{RDF}"\n    xmlns:{_PREFIX}="{NAMESPACE}"{spaces}>'
+    lines[0] += f'\n    xmlns:rdf="{RDF}"\n    xmlns:{prefix}="{NAMESPACE}"{spaces}>'
     lines += [
-        f"   <{_PREFIX}:{name}>{_escape(value)}</{_PREFIX}:{name}>" for name, value in notes.items()
+        f"   <{prefix}:{name}>{_escape(value)}</{prefix}:{name}>"
+        for name, value in notes.properties(tags).items()
     ]
     for known in made:
         name, kind = f"{known.prefix}:{known.local}", f"rdf:{known.container}"
         item = f"<rdf:li>{_escape(known.value(tags.emotion))}</rdf:li>"
         lines.append(f"   <{name}><{kind}>{item}</{kind}></{name}>")
     return ("\n".join(lines) + "\n  </rdf:Description>").encode()
+
+
+def _free_prefix(rdf: Element) -> str:
+    """Return a prefix that stands for nothing else: many programs take it for the namespace."""
+    bound = {
+        prefix
+        for element in rdf.all()
+        for prefix, uri in element.namespaces.items()
+        if uri != NAMESPACE
+    }
+    names = (f"{_PREFIX}{number or ''}" for number in itertools.count())
+    return next(name for name in names if name not in bound)
 
 
 def _escape(text: str) -> str:
@@ -287,44 +336,118 @@ def _own_properties(rdf: Element) -> Iterator[tuple[str, str]]:
                 yield child.name.partition(" ")[2], child.text
 
 
-def _cut(description: Element, own: dict[str, str]) -> tuple[list[_Edit], int]:
-    """Return the edits that take emotag's own out of a description, and how much stays."""
+@dataclass
+class _Cut:
+    """What is taken out of a description.
+
+    Attributes
+    ----------
+    edits : list of tuple
+        Of the packet.
+    foreign : bool
+        Whether anything else is in it.
+    rewritten : bool
+        Whether something of emotag's is in it and it is not as emotag writes it.
+    """
+
+    edits: list[_Edit]
+    foreign: bool
+    rewritten: bool
+
+
+def _cut(packet: bytes, rdf: Element, description: Element, own: dict[str, str]) -> _Cut:
+    """Return what takes emotag's own out of a description."""
     edits: list[_Edit] = []
-    foreign = 0
-    added, made = own.get("Added", "").split(), own.get("Made", "").split()
-    lists = {known.name: known for known in _LISTS if known.prefix in (*added, *made)}
+    foreign = False
     for child in description.children:
-        if _is_own(child.name):
-            edits.append((child.start, child.end, b""))
+        edit = (child.start, child.end, b"") if _is_own(child.name) else None
+        edit = edit or _cut_from_list(rdf, child, own)
+        if edit is not None:
+            edits.append(edit)
+        if edit is None or edit[:2] != (child.start, child.end):
+            foreign = True
+    declares = False
+    for written in written_attributes(packet, description):
+        declares |= written.prefix == "xmlns" and _stands_for_own(description, written.local)
+        if written.prefix and _stands_for_own(description, written.prefix):
+            edits.append((written.start, written.end, b""))
+        elif written.prefix != "xmlns" and written.local not in ("about", "xmlns"):
+            foreign = True
+    holds_own = any(_is_own(name) for name in description.attributes) or any(
+        _is_own(child.name) for child in description.children
+    )
+    if edits and not foreign:
+        edits = [(description.start, description.end, b"")]
+    return _Cut(edits, foreign, holds_own and not (declares and not foreign))
+
+
+def _stands_for_own(element: Element, prefix: str) -> bool:
+    return element.namespaces.get(prefix) == NAMESPACE
+
+
+def _cut_from_list(rdf: Element, found: Element, own: dict[str, str]) -> _Edit | None:
+    """Return the edit that takes an item of emotag's out of a list, or all of the list."""
+    added, made = own.get("Added", "").split(), own.get("Made", "").split()
+    known = next((known for known in _LISTS if known.name == found.name), None)
+    if known is None or known.prefix not in (*added, *made):
+        return None
+    value = known.value(own.get("Emotion", ""))
+    holding = [other for other in _lists(rdf, known) if value in _items_of(other)]
+    # of several lists, emotag adds to the first, and makes its own last
+    ours = holding[0 if known.prefix in added else -1] if holding else None
+    container = _container(found)
+    if found is not ours or container is None:
+        return None
+    items = list(container.named(f"{RDF} li"))
+    if known.prefix in made and len(items) == 1:
+        return found.start, found.end, b""
+    # it was put last
+    item = next(item for item in reversed(items) if item.text.strip() == value)
+    if known.prefix in own.get("Opened", "").split() and _holds_only(container, [item]):
+        return container.inside - 1, container.end, b"/>"
+    return item.start, item.end, b""
+
+
+def _close(rdf: Element, own: dict[str, str], edits: Sequence[_Edit]) -> Iterator[_Edit]:
+    """Yield the edit that makes ``<rdf:RDF/>`` again of what was that."""
+    cut = {edit[:2] for edit in edits}
+    gone = [child for child in rdf.children if (child.start, child.end) in cut]
+    if "rdf" in own.get("Opened", "").split() and _holds_only(rdf, gone):
+        yield rdf.inside - 1, rdf.end, b"/>"
+
+
+def _holds_only(element: Element, children: Sequence[Element]) -> bool:
+    """Return whether there is nothing in an element but some children, not even white space."""
+    return sum(child.end - child.start for child in children) == element.end_tag - element.inside
+
+
+def _needless_declarations(
+    packet: bytes, path: Sequence[Element], edits: Sequence[_Edit]
+) -> Iterator[_Edit]:
+    """Yield the edits that take away declarations of the namespace that nothing uses any more."""
+    root, rdf = path[0], path[-1]
+    used = [
+        start
+        for start in _uses(packet, root)
+        if not any(edit[0] <= start < edit[1] for edit in edits)
+    ]
+    for element in (*path, *rdf.children):
+        if any(element.start <= start < element.end for start in used):
             continue
-        known, container = lists.get(child.name), _container(child)
-        items = [] if container is None else list(container.named(f"{RDF} li"))
-        value = "" if known is None else known.value(own.get("Emotion", ""))
-        mine = [item for item in items if known is not None and item.text.strip() == value][:1]
-        if mine and known is not None and known.prefix in made and len(items) == 1:
-            edits.append((child.start, child.end, b""))
-            continue
-        edits.extend((item.start, item.end, b"") for item in mine)
-        foreign += 1
-    return edits, foreign
+        for written in written_attributes(packet, element):
+            if written.prefix == "xmlns" and _stands_for_own(element, written.local):
+                yield written.start, written.end, b""
 
 
-def _own_prefixes(packet: bytes) -> set[bytes]:
-    pattern = rb"xmlns:([^\s=]+)\s*=\s*[\"']" + re.escape(NAMESPACE.encode()) + rb"[\"']"
-    return set(re.findall(pattern, packet))
-
-
-def _own_declarations(packet: bytes) -> Iterator[_Edit]:
-    pattern = rb"\s+xmlns:[^\s=]+\s*=\s*([\"'])" + re.escape(NAMESPACE.encode()) + rb"\1"
-    for found in re.finditer(pattern, packet):
-        yield found.start(), found.end(), b""
-
-
-def _own_attributes(packet: bytes, description: Element) -> Iterator[_Edit]:
-    for prefix in _own_prefixes(packet):
-        pattern = rb"\s+" + re.escape(prefix) + rb":[^\s=]+\s*=\s*(?:\"[^\"]*\"|'[^']*')"
-        for found in re.compile(pattern).finditer(packet, description.start, description.inside):
-            yield found.start(), found.end(), b""
+def _uses(packet: bytes, root: Element) -> Iterator[int]:
+    """Yield where names of emotag's namespace stand."""
+    for element in root.all():
+        if _is_own(element.name):
+            yield element.start
+        if any(_is_own(name) for name in element.attributes):
+            for written in written_attributes(packet, element):
+                if _stands_for_own(element, written.prefix):
+                    yield written.start
 
 
 def _apply(packet: bytes, edits: Iterable[_Edit]) -> bytes:
