@@ -1,6 +1,8 @@
 """Files and folders that appear whole, and SQLite opened one way."""
 
+import errno
 import glob
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -16,13 +18,23 @@ from emotag.errors import EmotagError, StorageError
 __all__ = [
     "cache_folder",
     "is_special",
+    "lock_beside",
     "open_database",
     "refuse_existing",
     "replace_file",
     "replace_folder",
+    "take_over",
 ]
 
 BUSY_SECONDS = 60.0
+_LONGEST = 40
+
+_REMEDIES = {
+    errno.ENOSPC: "the disk is full. Make room, and run the same command again.",
+    errno.EDQUOT: "your share of the disk is full. Make room, and run the same command again.",
+    errno.ENOENT: "its folder is not there. Make it, and run the same command again.",
+    errno.EROFS: "the disk may only be read.",
+}
 
 
 def cache_folder() -> str:
@@ -87,6 +99,30 @@ def replace_file(path: str) -> Iterator[IO[bytes]]:
 
 def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
+
+
+def take_over(path: str, handle: int) -> None:
+    """Give an open file the owner, the group and the extended attributes of another.
+
+    Parameters
+    ----------
+    path : str
+        The other, which this one is going to replace.
+    handle : int
+        Of the open file.
+
+    Raises
+    ------
+    PermissionError
+        The other belongs to someone else, and only the system may give files away.
+    """
+    before, own = os.stat(path), os.fstat(handle)
+    if (own.st_uid, own.st_gid) != (before.st_uid, before.st_gid):
+        os.fchown(handle, before.st_uid, before.st_gid)
+    for name in os.listxattr(path) if hasattr(os, "listxattr") else ():
+        # the system's own attributes are for the system to set
+        with suppress(PermissionError):
+            os.setxattr(handle, name, os.getxattr(path, name))
 
 
 def remove_partial(path: str) -> None:
@@ -291,12 +327,21 @@ def _scalar(connection: sqlite3.Connection, query: str) -> Any:
 
 
 def _cannot_write(path: str, error: OSError) -> StorageError:
-    return StorageError(f"{path} cannot be written: {error.strerror or error}.")
+    reason = _REMEDIES.get(error.errno or 0, f"{error.strerror or error}.")
+    return StorageError(f"{path} cannot be written: {reason}")
+
+
+def lock_beside(path: str) -> str:
+    """Return the file by which whoever writes to a path keeps others from it."""
+    folder, name = os.path.split(os.path.realpath(path))
+    return os.path.join(folder, f"{_hidden(name)}lock")
 
 
 def _hidden(name: str) -> str:
     # cut, so that what is added fits into the longest name that a file system takes
-    return f".{name[:40]}."
+    if len(name) > _LONGEST:
+        name = f"{name[: _LONGEST - 9]}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
+    return f".{name}."
 
 
 def _usual_mode(*, folder: bool = False) -> int:

@@ -154,13 +154,19 @@ with replace_file(sys.argv[1]) as file:
     def test_a_full_device_is_named(self) -> None:
         with pytest.raises(StorageError) as caught:
             write("/dev/full", b"rows")
-        assert str(caught.value) == "/dev/full cannot be written: No space left on device."
+        assert (
+            str(caught.value)
+            == "/dev/full cannot be written: the disk is full. Make room, and run the same command again."
+        )
 
     def test_a_missing_folder_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "missing" / "tags.csv"
         with pytest.raises(StorageError) as caught:
             write(path, b"")
-        assert str(caught.value) == f"{path} cannot be written: No such file or directory."
+        assert (
+            str(caught.value)
+            == f"{path} cannot be written: its folder is not there. Make it, and run the same command again."
+        )
 
     def test_a_folder_in_the_files_place_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(StorageError, match="cannot be written: Is a directory"):
@@ -177,7 +183,10 @@ with replace_file(sys.argv[1]) as file:
         path = tmp_path / "tags.csv"
         with pytest.raises(StorageError) as caught, replace_file(str(path)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        assert str(caught.value) == f"{path} cannot be written: No space left on device."
+        assert (
+            str(caught.value)
+            == f"{path} cannot be written: the disk is full. Make room, and run the same command again."
+        )
         assert os.listdir(tmp_path) == []
 
     @pytest.mark.parametrize(
@@ -322,7 +331,7 @@ with replace_folder(sys.argv[1], force=True) as beside:
                 os.rmdir(beside)
 
         make(tmp_path / "mine", "old")
-        with pytest.raises(StorageError, match="cannot be written: No such file"):
+        with pytest.raises(StorageError, match="cannot be written: its folder is not there"):
             make_and_lose()
         assert content_of(tmp_path / "mine") == "old"
         assert os.listdir(tmp_path) == ["mine"]
@@ -365,7 +374,10 @@ with replace_folder(sys.argv[1], force=True) as beside:
         path = tmp_path / "mine"
         with pytest.raises(StorageError) as caught, replace_folder(str(path)) as beside:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{beside}/model.onnx")
-        assert str(caught.value) == f"{path} cannot be written: No space left on device."
+        assert (
+            str(caught.value)
+            == f"{path} cannot be written: the disk is full. Make room, and run the same command again."
+        )
         assert os.listdir(tmp_path) == []
 
     def test_an_error_about_something_else_is_not_blamed_on_the_folder(

@@ -25,8 +25,9 @@ def merge(
     from emotag.cli.console import notes, safe
     from emotag.cli.tag_output import check_target
     from emotag.tagging.merging import merge_parts
-    from emotag.tagging.shards import parts_folder
+    from emotag.tagging.shards import parts_folder, read_notes
 
+    read_notes(output)
     check_target(output)
     rows = merge_parts(output)
     if not quiet:

@@ -38,24 +38,28 @@ def tag(
         typer.Option("--xmp", help="Write the tags into XMP sidecars beside the photos, too."),
     ] = False,
     sidecar: Annotated[
-        str,
+        str | None,
         typer.Option(
-            "--sidecar", metavar="FORM", help="With --xmp: photo.jpg.xmp, or photo.xmp for Adobe."
+            "--sidecar",
+            metavar="FORM",
+            help="With --xmp: photo.jpg.xmp, or photo.xmp for Adobe.",
+            show_default="photo.jpg.xmp",
         ),
-    ] = "photo.jpg.xmp",
+    ] = None,
     page: Annotated[
         str | None,
         typer.Option("--html", metavar="FILE", help="Make a page of the photos, by emotion, too."),
     ] = None,
     page_photos: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--html-photos",
             min=1,
             metavar="N",
             help="With --html: photos on the page, the surest of each emotion.",
+            show_default="3000",
         ),
-    ] = 3000,
+    ] = None,
     embed: Annotated[
         bool,
         typer.Option("--embed", help="Write the tags into the photos themselves, by exiftool."),
@@ -144,6 +148,7 @@ def tag(
 
     from emotag.bundle.finding import find_bundle
     from emotag.bundle.folder import open_bundle
+    from emotag.cli.tag_options import check_together
     from emotag.cli.tag_output import (
         check_target,
         output_file,
@@ -159,20 +164,30 @@ def tag(
     from emotag.tagging.judging import gather_crew
     from emotag.tagging.ledger import open_ledger, run_fingerprint
     from emotag.tagging.run import find_some, tag_found
-    from emotag.tagging.shards import Part, Shard
-    from emotag.tagging.sidecars import SidecarWriter, refuse_elsewhere
+    from emotag.tagging.shards import Part, Shard, Whole
+    from emotag.tagging.sidecars import FORMS, SidecarWriter, refuse_elsewhere
 
     started = time.monotonic()
+    check_together(
+        xmp=xmp,
+        sidecar=sidecar,
+        embed=embed,
+        no_backup=no_backup,
+        page=page,
+        page_photos=page_photos,
+        shard=shard,
+        processes=processes,
+        dask=dask,
+    )
     check_target(output)
     check_page(page)
     workers = choose_workers(processes, dask)
-    part = Part(output_file(output), Shard.parse(shard)) if shard else None
-    target = part.path if part else output
-    takers = Takers(SidecarWriter(sidecar) if xmp else None)
+    part = Whole(output) if shard is None else Part(output_file(output), Shard.parse(shard))
+    takers = Takers(SidecarWriter(sidecar or FORMS[0]) if xmp else None)
     bundle = open_bundle(find_bundle(model))
     found = find_some(paths, exclude or ())
     refuse_elsewhere(found.photos, *(["--xmp"] if xmp else []), *(["--embed"] if embed else []))
-    photos = Shard.parse(shard).share(found.photos) if shard else found.photos
+    photos = part.share(found.photos)
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
     if page:
         takers.open_gallery(page, bundle.config, photos=page_photos, max_pixels=max_pixels)
@@ -192,7 +207,7 @@ def tag(
             max_pixels=max_pixels,
         )
         ledger = stack.enter_context(
-            open_ledger(output_file(target), computation, tell_no_ledger, fresh=fresh)
+            open_ledger(output_file(part.path), computation, tell_no_ledger, fresh=fresh)
         )
         if embed:
             takers.open_embedder(stack, backup=not no_backup, ledger=ledger)
@@ -204,17 +219,16 @@ def tag(
             rows,
             len(photos),
             bundle.config.label_set,
-            target,
+            part.path,
             quiet=quiet,
             extra=extra,
             also=list(takers),
         )
-    if part:
-        part.finish(found.photos, [computation, min_confidence, top])
+    part.finish(found.photos, [computation, min_confidence, top])
     if not quiet:
-        print_summary(summary, found, target, time.monotonic() - started)
-        if part:
+        spent = time.monotonic() - started
+        print_summary(summary, found, part.path, spent, kept=bool(list(takers)))
+        if shard:
             print_merge_hint(output)
-    left_alone = takers.finish(jobs=jobs, quiet=quiet)
-    if summary.statuses["failed"] or found.unlisted or left_alone:
+    if takers.finish(jobs=jobs, quiet=quiet) or summary.statuses["failed"] or found.unlisted:
         raise typer.Exit(SOME_UNREAD)

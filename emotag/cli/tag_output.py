@@ -61,6 +61,11 @@ def check_target(output: str | None) -> None:
     if output is None or output == STDOUT:
         return
     if is_remote(output):
+        if output.endswith("/"):
+            raise StorageError(
+                f"{output} cannot be written: a folder of files is written to a disk only. "
+                "Leave out the slash to write one file."
+            )
         choose_writer(output)
         check_writable(output)
         return
@@ -84,10 +89,11 @@ def check_folder(path: str) -> None:
 
 
 def _refuse_other_files(folder: str) -> None:
-    if not os.path.lexists(folder):
+    plain = folder.rstrip("/" + os.sep)
+    if not os.path.lexists(plain):
         return
-    if not os.path.isdir(folder):
-        raise StorageError(f"{folder} cannot be written: it is no folder.")
+    if os.path.islink(plain) or not os.path.isdir(plain):
+        raise StorageError(f"{folder} cannot be written: {plain} is there, and is no folder.")
     if not holds_only_parts(folder):
         raise StorageError(
             f"{folder} cannot be written: it holds other files than parts of Parquet, which would "
@@ -164,14 +170,16 @@ def write_rows(
     return summary
 
 
-def print_summary(summary: Summary, found: Findings, output: str | None, seconds: float) -> None:
-    """Print to stderr what a person wants to know of a run."""
+def print_summary(
+    summary: Summary, found: Findings, output: str | None, seconds: float, *, kept: bool = False
+) -> None:
+    """Print to stderr what a person wants to know of a run; and how to keep it, unless it is."""
     _print_counts(summary, found, seconds)
     if summary.statuses["tagged"]:
         _print_shares(summary)
         _print_extremes(summary)
     _print_refusals(summary, found)
-    if output is None and person_reads_results():
+    if output is None and not kept and person_reads_results():
         notes.print(
             "To keep the tags: emotag tag … -o tags.csv (or .jsonl, .parquet), or --xmp",
             style="dim",

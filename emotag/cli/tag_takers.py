@@ -12,6 +12,7 @@ from emotag.bundle.config import BundleConfig
 from emotag.cli.console import notes, progress_bar, safe
 from emotag.cli.tag_output import check_folder, photos_text
 from emotag.errors import StorageError
+from emotag.remote.filesystems import is_remote
 from emotag.tagging.ledger import Ledger
 from emotag.tagging.rows import RowTaker
 from emotag.tagging.sidecars import SidecarWriter
@@ -56,12 +57,14 @@ class Takers:
         self.embedder = stack.enter_context(open_embedder(backup=backup, ledger=ledger))
 
     def open_gallery(
-        self, page: str, config: BundleConfig, *, photos: int, max_pixels: int
+        self, page: str, config: BundleConfig, *, photos: int | None, max_pixels: int
     ) -> None:
         """Make a page of the photos, too."""
-        from emotag.tagging.gallery import GalleryWriter
+        from emotag.tagging.gallery import PHOTOS, GalleryWriter
 
-        self.gallery = GalleryWriter(page, config.label_set, photos=photos, max_pixels=max_pixels)
+        self.gallery = GalleryWriter(
+            page, config.label_set, photos=photos or PHOTOS, max_pixels=max_pixels
+        )
 
     def finish(self, *, jobs: int | None, quiet: bool) -> bool:
         """Make the page, and print what became of all; return whether anything was left alone."""
@@ -86,6 +89,8 @@ def check_page(page: str | None) -> None:
     """
     if page is None:
         return
+    if is_remote(page):
+        raise StorageError(f"{page} cannot be written: a page is written to a disk only.")
     from emotag.tagging.gallery import check_ending
 
     if os.path.isdir(page):

@@ -2,21 +2,11 @@
 
 from contextlib import AbstractContextManager, nullcontext
 
-import typer
-
 __all__ = ["choose_workers"]
 
 
 def choose_workers(processes: int | None, dask: str | None) -> AbstractContextManager[object]:
-    """Return the context in which photos are judged by those that were asked for.
-
-    Raises
-    ------
-    typer.BadParameter
-        Both were asked for.
-    """
-    if processes and dask:
-        raise typer.BadParameter("--processes and --dask exclude each other.")
+    """Return the context in which photos are judged by those that were asked for."""
     if processes:
         import os
 

@@ -12,7 +12,7 @@ SOME_LEFT = 3
 def untag(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH", help="Photos, their sidecars, or folders of them."),
+        typer.Argument(metavar="PATH", help="Photos, sidecars, folders of them, or patterns."),
     ],
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No summary.")] = False,
 ) -> None:
@@ -28,16 +28,18 @@ def untag(
     from emotag.cli.console import notes
     from emotag.cli.tag_takers import print_left_alone
     from emotag.errors import SidecarError, StorageError
+    from emotag.photos.patterns import expand
     from emotag.tagging.embedding import untag_photos
-    from emotag.tagging.sidecars import find_sidecars, untag_sidecar
+    from emotag.tagging.sidecars import find_sidecars, reason_of, untag_sidecar
 
     cleared = 0
     refusals: list[tuple[str, str]] = []
+    paths = [path for typed in paths for path in expand(typed)]
     for path in find_sidecars(paths):
         try:
             cleared += untag_sidecar(path)
         except (SidecarError, StorageError) as error:
-            refusals.append((path, str(error)))
+            refusals.append((path, reason_of(path, error)))
     photos, refused = untag_photos(paths)
     refusals += refused
     if not quiet:

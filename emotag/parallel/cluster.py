@@ -1,6 +1,7 @@
 """A Dask cluster as a backend of joblib's, such that no failure is waited for in vain."""
 
 import asyncio
+import json
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future
@@ -44,9 +45,10 @@ def on_cluster(address: str) -> Iterator[int]:
         raise MissingExtraError("--dask needs more; type: pip install 'emotag[dask]'") from error
     from joblib import parallel_config
 
-    named = {"scheduler_file": address} if address.endswith(".json") else {"address": address}
+    if address.endswith(".json"):
+        address = _read_address(address)
     try:
-        client: Any = distributed.Client(**named, timeout=_SECONDS)  # type: ignore[no-untyped-call]
+        client: Any = distributed.Client(address, timeout=_SECONDS)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise WorkersError(
             f"There is no Dask scheduler at {address}; start one by: dask scheduler"
@@ -55,6 +57,19 @@ def on_cluster(address: str) -> Iterator[int]:
         _refuse_workers(client, address)
         with parallel_config(backend="dask"):
             yield sum(client.ncores().values())
+
+
+def _read_address(path: str) -> str:
+    """Return the address of the scheduler that wrote a file about itself."""
+    # Dask itself would wait for a file that is not there
+    try:
+        with open(path, encoding="utf-8") as file:
+            return str(json.load(file)["address"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise WorkersError(
+            f"{path} is no file of a Dask scheduler; it writes one by: dask scheduler "
+            f"--scheduler-file {path}"
+        ) from error
 
 
 def _refuse_workers(client: Any, address: str) -> None:

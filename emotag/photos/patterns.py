@@ -1,11 +1,12 @@
 """Patterns of paths: those that someone typed, and those to be left out."""
 
+import glob
 import os
 import re
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
 
-__all__ = ["fits", "is_named_by", "may_lead", "split_pattern"]
+__all__ = ["expand", "fits", "is_named_by", "may_lead", "split_pattern"]
 
 _ANY_FOLDERS = "**"
 
@@ -26,6 +27,21 @@ def split_pattern(typed: str) -> tuple[str, list[str]]:
         return typed, []
     below = typed[first.start() :]
     return typed[: first.start()], [name for name in below.split("/") if name]
+
+
+def expand(typed: str) -> list[str]:
+    """Return the files and folders that fit a pattern.
+
+    What exists under the very name stays as it is, and so does a pattern that nothing fits.
+
+    Examples
+    --------
+    >>> expand("no/such/*.jpg")
+    ['no/such/*.jpg']
+    """
+    if os.path.lexists(typed):
+        return [typed]
+    return sorted(glob.glob(typed, recursive=True)) or [typed]
 
 
 def fits(names: Sequence[str], patterns: Sequence[str]) -> bool:

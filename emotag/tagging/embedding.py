@@ -19,11 +19,11 @@ from emotag.errors import EmbeddingError, MissingToolError, SidecarError
 from emotag.photos.finding import find_photos
 from emotag.photos.formats import BACKUP
 from emotag.photos.sources import file_state
-from emotag.storage import remove_partial, replace_file
+from emotag.storage import remove_partial, replace_file, take_over
 from emotag.tagging.exiftool import ExifTool
 from emotag.tagging.ledger import Ledger
 from emotag.tagging.rows import Row
-from emotag.tagging.sidecars import row_tags
+from emotag.tagging.sidecars import reason_of, row_tags
 from emotag.tagging.traces import (
     has_extended,
     hide_extended,
@@ -356,16 +356,10 @@ def _keep_backup(path: str, before: os.stat_result) -> bool:
 
 def _take_over(path: str, before: os.stat_result, handle: int) -> None:
     """Give an open file the owner, attributes and times of a photo."""
-    own = os.fstat(handle)
-    if (own.st_uid, own.st_gid) != (before.st_uid, before.st_gid):
-        try:
-            os.fchown(handle, before.st_uid, before.st_gid)
-        except PermissionError as error:
-            raise EmbeddingError("belongs to someone else, and would not any more") from error
-    for name in os.listxattr(path) if hasattr(os, "listxattr") else ():
-        # the system's own attributes are for the system to set
-        with suppress(PermissionError):
-            os.setxattr(handle, name, os.getxattr(path, name))
+    try:
+        take_over(path, handle)
+    except PermissionError as error:
+        raise EmbeddingError("belongs to someone else, and would not any more") from error
     os.utime(handle, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
@@ -381,4 +375,4 @@ def _reason(path: str, error: Exception) -> str:
         return f"holds XMP that {error}"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read or written: {error.strerror}"
-    return str(error).removeprefix(f"{os.path.realpath(path)} ").removesuffix(".")
+    return reason_of(path, error)

@@ -268,7 +268,8 @@ def _blocks(pictures: IO[bytes]) -> Iterator[bytes]:
 def _photo(row: Row, thumbnail: Thumbnail | None, link: str) -> dict[str, Any]:
     """Return what the page says of a photo, by the names that its script knows."""
     probabilities = [round(value, DECIMALS) for value in row.probabilities]
-    best = max(range(len(probabilities)), key=probabilities.__getitem__)
+    # before they are rounded, which may make two of them equal
+    best = max(range(len(probabilities)), key=row.probabilities.__getitem__)
     return {
         "path": visible(path_text(row.path)),
         "file": visible(path_text(os.path.basename(row.path))),

@@ -20,7 +20,7 @@ from emotag.errors import StorageError
 from emotag.locks import locked
 from emotag.photos.places import absolute_path
 from emotag.remote.filesystems import is_remote
-from emotag.storage import ledger_folder, open_database, remove_partial
+from emotag.storage import ledger_folder, lock_beside, open_database, remove_partial
 from emotag.tagging.rows import Outcome, path_text
 
 __all__ = [
@@ -117,6 +117,15 @@ def open_ledger(
 
     with ExitStack() as stack:
         ledger = None
+        if output is not None and not is_remote(output):
+            # a run of another user, or on another machine, has another cache
+            try:
+                stack.enter_context(locked(lock_beside(output), refuse))
+            except _Busy:
+                raise
+            except OSError:
+                # no place for a lock: where nothing else can be written, that is said later
+                pass
         if output is not None:
             path = ledger_path(output)
             try:
@@ -129,8 +138,10 @@ def open_ledger(
                     ledger.forget()
             except _Busy:
                 raise
-            except (OSError, StorageError) as error:
+            except StorageError as error:
                 cannot(str(error))
+            except OSError as error:
+                cannot(f"{error.filename or path}: {error.strerror or error}")
         yield ledger
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "Part",
     "PartNote",
     "Shard",
+    "Whole",
     "note_path",
     "part_path",
     "parts_folder",
@@ -109,6 +110,26 @@ class PartNote:
     run: str
 
 
+class Whole:
+    """Where a run that is not cut into shards writes its rows to.
+
+    Parameters
+    ----------
+    output : str or None
+        As it was named.
+    """
+
+    def __init__(self, output: str | None) -> None:
+        self.path = output
+
+    def share(self, photos: Sequence[str]) -> Sequence[str]:
+        """Return the photos, all of them."""
+        return photos
+
+    def finish(self, photos: Sequence[str], run: Iterable[object]) -> None:
+        """Do nothing: there is nothing to be put together."""
+
+
 class Part:
     """Where one shard of a run writes its rows to.
 
@@ -130,11 +151,7 @@ class Part:
     def __init__(self, output: str | None, shard: Shard) -> None:
         if output is None:
             raise ShardError("--shard needs the file that all parts will make up: -o FILE.")
-        if is_remote(output):
-            raise ShardError(
-                f"{output}: shards write beside their file, which must be on a disk; merge them "
-                "there, and copy the file."
-            )
+        _refuse_remote(output)
         self.path = part_path(output, shard)
         self._shard = shard
         self._note = note_path(output, shard)
@@ -146,6 +163,10 @@ class Part:
                 os.remove(self._note)
         except OSError as error:
             raise StorageError(f"{folder} cannot be written: {error.strerror}.") from error
+
+    def share(self, photos: Sequence[str]) -> Sequence[str]:
+        """Return this shard's share of the photos."""
+        return self._shard.share(photos)
 
     def finish(self, photos: Sequence[str], run: Iterable[object]) -> None:
         """Note that the part is whole.
@@ -197,6 +218,7 @@ def read_notes(output: str) -> list[PartNote]:
     ShardError
         There is none, one is missing or damaged, or they do not belong together.
     """
+    _refuse_remote(output)
     folder = parts_folder(output)
     if not os.path.isdir(folder):
         raise ShardError(
@@ -209,6 +231,14 @@ def read_notes(output: str) -> list[PartNote]:
     )
     _refuse_mixture(folder, notes)
     return notes
+
+
+def _refuse_remote(output: str) -> None:
+    if is_remote(output):
+        raise ShardError(
+            f"{output}: shards write beside their file, which must be on a disk; merge them "
+            "there, and copy the file."
+        )
 
 
 def _read_note(path: str) -> PartNote:

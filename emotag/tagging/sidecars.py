@@ -1,13 +1,15 @@
 """Tags in the XMP sidecars beside photos, which are not touched themselves."""
 
 import os
+import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from emotag.errors import PhotosNotFoundError, SidecarError, StorageError, unknown_name
 from emotag.photos.places import is_elsewhere
-from emotag.storage import replace_file
+from emotag.remote.filesystems import is_remote
+from emotag.storage import replace_file, take_over
 from emotag.tagging.rows import DECIMALS, Row, path_text
 from emotag.tagging.xmp import Tags, add_tags, read_tags, remove_tags
 
@@ -15,6 +17,7 @@ __all__ = [
     "FORMS",
     "SidecarWriter",
     "find_sidecars",
+    "reason_of",
     "refuse_elsewhere",
     "row_tags",
     "sidecar_path",
@@ -129,7 +132,7 @@ class SidecarWriter:
         try:
             self.counts[self._write(path, row)] += 1
         except (SidecarError, StorageError) as error:
-            self.refusals.append((path, str(error)))
+            self.refusals.append((path, reason_of(path, error)))
 
     def _write(self, path: str, row: Row) -> str:
         content = _read(path)
@@ -140,6 +143,14 @@ class SidecarWriter:
             return "unchanged"
         _replace(path, add_tags(content, tags))
         return "written"
+
+
+def reason_of(path: str, error: Exception) -> str:
+    """Return what an error says of a file, without its path."""
+    said = str(error)
+    for name in (path, os.path.realpath(path)):
+        said = said.removeprefix(f"{name} ")
+    return said.removesuffix(".")
 
 
 def untag_sidecar(path: str) -> bool:
@@ -179,6 +190,9 @@ def find_sidecars(paths: Sequence[str]) -> Iterator[str]:
     PhotosNotFoundError
         A path does not exist.
     """
+    for path in paths:
+        if is_remote(path):
+            raise PhotosNotFoundError(f"{path} is no file of this disk; emotag writes none there.")
     seen: set[str] = set()
     for path in paths:
         for found in _sidecars_of(path):
@@ -240,5 +254,15 @@ def _clear(path: str, content: bytes) -> bool:
 
 
 def _replace(path: str, content: bytes) -> None:
+    there = os.path.exists(path)
+    # its folder may allow to replace it all the same, but someone has protected it
+    if there and not os.stat(path).st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
+        raise SidecarError("is read-only")
     with replace_file(path) as file:
         file.write(content)
+        if there:
+            file.flush()
+            try:
+                take_over(path, file.fileno())
+            except PermissionError as error:
+                raise SidecarError("belongs to someone else, and would not any more") from error

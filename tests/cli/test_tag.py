@@ -724,4 +724,5 @@ class TestPage:
 
     def test_the_number_of_photos_is_that_of_the_library(self):
         # written out in the command, which must not load the pages to show its help
-        assert inspect.signature(tag).parameters["page_photos"].default == PHOTOS
+        option = inspect.signature(tag).parameters["page_photos"].annotation.__metadata__[0]
+        assert option.show_default == str(PHOTOS)

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -132,3 +133,60 @@ def test_processes_and_a_cluster_exclude_each_other(
 ) -> None:
     assert run_here(*TAG, "--processes", "2", "--dask", "tcp://127.0.0.1:1") == 2
     assert "--processes and --dask exclude each other." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--sidecar", "photo.xmp"], "--sidecar goes with --xmp only."),
+        (["--no-backup"], "--no-backup goes with --embed only."),
+        (["--html-photos", "4"], "--html-photos goes with --html only."),
+        (["--html", "a.html", "--shard", "1/2"], "--html does not go with --shard:"),
+        (["--dask", ""], "--dask needs the address of a scheduler."),
+    ],
+)
+def test_options_that_would_be_ignored_or_undo_each_other(
+    photos: Path, capsys: pytest.CaptureFixture[str], options: list[str], message: str
+) -> None:
+    assert run_here(*TAG, *options) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("content", [None, "", "{}", "{", "[]"])
+def test_what_is_no_file_of_a_scheduler(
+    photos: Path, capsys: pytest.CaptureFixture[str], content: str | None
+) -> None:
+    if content is not None:
+        Path("it.json").write_text(content)
+    assert run_here(*TAG, "--dask", "it.json") == 1
+    assert capsys.readouterr().err == (
+        "emotag: it.json is no file of a Dask scheduler; it writes one by: dask scheduler "
+        "--scheduler-file it.json\n"
+    )
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("photos")])
+def test_a_folder_of_parquet_replaces_no_file_and_no_link(
+    photos: Path, capsys: pytest.CaptureFixture[str], make: Callable[[Path], None]
+) -> None:
+    make(Path("tags.parquet"))
+    assert run_here(*TAG, "-o", "tags.parquet/") == 1
+    assert capsys.readouterr().err == (
+        "emotag: tags.parquet/ cannot be written: tags.parquet is there, and is no folder.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["tag", "photos", "-o", "s3://a/b.parquet/"], "a folder of files is written to a disk"),
+        (["tag", "photos", "--html", "s3://a/b.html"], "a page is written to a disk only."),
+        (["merge", "s3://a/b.csv"], "shards write beside their file, which must be on a disk"),
+        (["untag", "s3://a/b"], "s3://a/b is no file of this disk; emotag writes none there."),
+    ],
+)
+def test_what_a_bucket_does_not_take(
+    photos: Path, capsys: pytest.CaptureFixture[str], command: list[str], message: str
+) -> None:
+    assert run_here(*command) == 1
+    assert message in capsys.readouterr().err

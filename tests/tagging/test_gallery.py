@@ -206,7 +206,9 @@ class TestFile:
 
     def test_a_folder_that_is_gone_or_closed(self, tmp_path: Path, open_folder: Path) -> None:
         page = str(tmp_path / "gone" / "page.html")
-        with pytest.raises(StorageError, match=r"page\.html cannot be written: No such file"):
+        with pytest.raises(
+            StorageError, match=r"page\.html cannot be written: its folder is not there"
+        ):
             GalleryWriter(page, FIVE).finish()
         (open_folder / "closed").mkdir(mode=0o755)
         page = str(open_folder / "closed" / "page.html")

@@ -280,3 +280,19 @@ def test_killed_at_any_moment(bundle: str, tmp_path: Path, ending: str, kills: i
     assert found.read_bytes() == expected.read_bytes()
     assert not list(tmp_path.glob(".tags*"))
     assert (tmp_path / "stderr").read_bytes() == b""
+
+
+def test_a_run_with_another_cache_is_kept_away(
+    bundle: str, photos: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = str(tmp_path / ("a" * 60 + ".csv"))
+    other = str(tmp_path / ("a" * 60 + "b.csv"))
+    with open_ledger(output, "one", pytest.fail):
+        monkeypatch.setenv("EMOTAG_CACHE", str(tmp_path / "elsewhere"))
+        with pytest.raises(StorageError) as caught, open_ledger(output, "one", pytest.fail):
+            pass
+        # of a name that begins alike
+        with open_ledger(other, "one", pytest.fail) as ledger:
+            assert ledger is not None
+    assert str(caught.value) == f"Another run of emotag writes to {output}; wait for it."
+    assert not list(tmp_path.glob(".a*"))

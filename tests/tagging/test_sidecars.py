@@ -186,3 +186,36 @@ def test_one_that_may_not_be_read(photo: Path) -> None:
     path.chmod(0)
     with pytest.raises(StorageError, match="cannot be read"):
         untag_sidecar(str(path))
+
+
+def test_a_sidecar_that_is_protected_is_left_alone(tmp_path: Path) -> None:
+    sidecar = tmp_path / "a.jpg.xmp"
+    sidecar.write_bytes(PACKETS["keywords"])
+    sidecar.chmod(0o444)
+    writer = SidecarWriter()
+    writer.write(tagged(tmp_path / "a.jpg"))
+    assert writer.refusals == [(str(sidecar), "is read-only")]
+    assert sidecar.read_bytes() == PACKETS["keywords"]
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="this platform has no such attributes")
+def test_the_attributes_of_a_sidecar_stay(tmp_path: Path) -> None:
+    sidecar = tmp_path / "a.jpg.xmp"
+    sidecar.write_bytes(PACKETS["keywords"])
+    try:
+        os.setxattr(sidecar, "user.mine", b"1")
+    except OSError:
+        pytest.skip("this file system keeps none")
+    SidecarWriter().write(tagged(tmp_path / "a.jpg"))
+    assert os.getxattr(sidecar, "user.mine") == b"1"
+    assert sidecar.read_bytes() != PACKETS["keywords"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root gives files away")
+def test_the_owner_of_a_sidecar_stays(tmp_path: Path) -> None:
+    sidecar = tmp_path / "a.jpg.xmp"
+    sidecar.write_bytes(PACKETS["keywords"])
+    os.chown(sidecar, 65534, 65534)
+    SidecarWriter().write(tagged(tmp_path / "a.jpg"))
+    assert (sidecar.stat().st_uid, sidecar.stat().st_gid) == (65534, 65534)
+    assert sidecar.read_bytes() != PACKETS["keywords"]
