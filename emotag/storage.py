@@ -1,13 +1,12 @@
 """Files and folders that appear whole, and SQLite opened one way."""
 
 import errno
-import glob
 import hashlib
 import os
+import re
 import shutil
 import sqlite3
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -82,7 +81,7 @@ def replace_file(path: str) -> Iterator[IO[bytes]]:
     path = os.path.realpath(path)
     folder, name = os.path.split(path)
     # named before it is made, so that it can be removed whenever Ctrl-C comes
-    beside = os.path.join(folder, f"{_hidden(name)}{os.urandom(8).hex()}.partial")
+    beside = _name_beside(folder, name)
     try:
         with _explaining(path, beside):
             with open(beside, "xb", opener=_open_private) as file:
@@ -125,17 +124,39 @@ def take_over(path: str, handle: int) -> None:
             os.setxattr(handle, name, os.getxattr(path, name))
 
 
-def remove_partial(path: str) -> None:
+def remove_partial(path: str, *, idle_seconds: float = 0.0) -> None:
     """Remove what killed processes left of `replace_file` or `replace_folder` beside a path.
 
-    Whoever calls it makes sure that no one writes there now.
+    What stood there before, and was set aside by a process that was killed then, is put back.
+
+    Parameters
+    ----------
+    path : str
+        The file or folder.
+    idle_seconds : float, default=0.0
+        What was written to since is left; by default whoever calls it makes
+        sure that no one writes there now.
     """
     folder, name = os.path.split(os.path.realpath(path))
-    for left in glob.glob(glob.escape(os.path.join(folder, _hidden(name))) + "*.partial"):
-        if os.path.isdir(left):
-            shutil.rmtree(left, ignore_errors=True)
+    ours = re.compile(re.escape(_hidden(name)) + r"[0-9a-f]{16}\.partial(\.old)?")
+    found = {left: ours.fullmatch(left) for left in os.listdir(folder)}
+    for left, match in found.items():
+        beside = os.path.join(folder, left)
+        if match is None or time.time() - _last_written(beside) < idle_seconds:
+            continue
+        if match[1] and not os.path.lexists(os.path.join(folder, name)):
+            os.rename(beside, os.path.join(folder, name))
+        elif os.path.isdir(beside) and not os.path.islink(beside):
+            shutil.rmtree(beside, ignore_errors=True)
         else:
-            _remove(left)
+            _remove(beside)
+
+
+def _last_written(path: str) -> float:
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return time.time()
 
 
 def _mode_of(path: str) -> int:
@@ -173,8 +194,8 @@ def replace_folder(path: str, *, force: bool = False) -> Iterator[str]:
     parent, name = os.path.split(target)
     try:
         os.makedirs(parent, exist_ok=True)
-        beside = tempfile.mkdtemp(prefix=_hidden(name), suffix=".partial", dir=parent)
-        os.chmod(beside, _usual_mode(folder=True))
+        beside = _name_beside(parent, name)
+        os.mkdir(beside)
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
@@ -335,6 +356,10 @@ def lock_beside(path: str) -> str:
     """Return the file by which whoever writes to a path keeps others from it."""
     folder, name = os.path.split(os.path.realpath(path))
     return os.path.join(folder, f"{_hidden(name)}lock")
+
+
+def _name_beside(folder: str, name: str) -> str:
+    return os.path.join(folder, f"{_hidden(name)}{os.urandom(8).hex()}.partial")
 
 
 def _hidden(name: str) -> str:

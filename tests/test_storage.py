@@ -19,10 +19,18 @@ from hypothesis import strategies as st
 
 from emotag import storage
 from emotag.errors import PhotosNotFoundError, StorageError
-from emotag.storage import cache_folder, open_database, replace_file, replace_folder
+from emotag.storage import (
+    cache_folder,
+    open_database,
+    remove_partial,
+    replace_file,
+    replace_folder,
+)
 from tests.conftest import as_ordinary_user
 
 SCHEMA = "CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB); CREATE INDEX by ON facts (value)"
+
+FULL = "the disk is full. Make room, and run the same command again."
 
 
 def write(path: str | os.PathLike[str], content: bytes) -> None:
@@ -154,18 +162,15 @@ with replace_file(sys.argv[1]) as file:
     def test_a_full_device_is_named(self) -> None:
         with pytest.raises(StorageError) as caught:
             write("/dev/full", b"rows")
-        assert (
-            str(caught.value)
-            == "/dev/full cannot be written: the disk is full. Make room, and run the same command again."
-        )
+        assert str(caught.value) == f"/dev/full cannot be written: {FULL}"
 
     def test_a_missing_folder_is_named(self, tmp_path: Path) -> None:
         path = tmp_path / "missing" / "tags.csv"
         with pytest.raises(StorageError) as caught:
             write(path, b"")
-        assert (
-            str(caught.value)
-            == f"{path} cannot be written: its folder is not there. Make it, and run the same command again."
+        assert str(caught.value) == (
+            f"{path} cannot be written: its folder is not there. Make it, and run the same command "
+            "again."
         )
 
     def test_a_folder_in_the_files_place_is_named(self, tmp_path: Path) -> None:
@@ -183,10 +188,7 @@ with replace_file(sys.argv[1]) as file:
         path = tmp_path / "tags.csv"
         with pytest.raises(StorageError) as caught, replace_file(str(path)):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        assert (
-            str(caught.value)
-            == f"{path} cannot be written: the disk is full. Make room, and run the same command again."
-        )
+        assert str(caught.value) == f"{path} cannot be written: {FULL}"
         assert os.listdir(tmp_path) == []
 
     @pytest.mark.parametrize(
@@ -374,10 +376,7 @@ with replace_folder(sys.argv[1], force=True) as beside:
         path = tmp_path / "mine"
         with pytest.raises(StorageError) as caught, replace_folder(str(path)) as beside:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), f"{beside}/model.onnx")
-        assert (
-            str(caught.value)
-            == f"{path} cannot be written: the disk is full. Make room, and run the same command again."
-        )
+        assert str(caught.value) == f"{path} cannot be written: {FULL}"
         assert os.listdir(tmp_path) == []
 
     def test_an_error_about_something_else_is_not_blamed_on_the_folder(
@@ -566,3 +565,47 @@ def test_otherwise_the_cache_lies_where_the_platform_says(
         monkeypatch.setenv("EMOTAG_CACHE", said)
     monkeypatch.setenv("XDG_CACHE_HOME", "/home/me/.cache")
     assert cache_folder() == "/home/me/.cache/emotag"
+
+
+class TestRemovePartial:
+    """What killed processes left, and nothing else."""
+
+    def test_only_what_replace_file_and_replace_folder_name_so(self, tmp_path: Path) -> None:
+        kept = [
+            ".a.csv.my-notes.partial",
+            ".a.csv.x.csv.0123456789abcdef.partial",
+            ".a.csv.0123456789abcdef.partial.txt",
+            "a.csv",
+        ]
+        for name in [
+            *kept,
+            ".a.csv.0123456789abcdef.partial",
+            ".a.csv.fedcba9876543210.partial.old",
+        ]:
+            (tmp_path / name).touch()
+        (tmp_path / ".a.csv.1111111111111111.partial").mkdir()
+        remove_partial(str(tmp_path / "a.csv"))
+        assert sorted(os.listdir(tmp_path)) == sorted(kept)
+
+    def test_names_that_begin_alike_have_files_of_their_own(self, tmp_path: Path) -> None:
+        one, other = (str(tmp_path / ("a" * 60 + end)) for end in ("1.csv", "2.csv"))
+        with replace_file(one) as file:
+            file.write(b"1")
+            remove_partial(other)
+        assert Path(one).read_bytes() == b"1"
+
+    def test_what_was_set_aside_is_put_back(self, tmp_path: Path) -> None:
+        old = tmp_path / ".a.parquet.0123456789abcdef.partial.old"
+        old.mkdir()
+        (old / "part-00000.parquet").write_bytes(b"mine")
+        remove_partial(str(tmp_path / "a.parquet"))
+        assert (tmp_path / "a.parquet" / "part-00000.parquet").read_bytes() == b"mine"
+        assert os.listdir(tmp_path) == ["a.parquet"]
+
+    def test_what_may_be_written_to_is_left_where_there_is_no_lock(self, tmp_path: Path) -> None:
+        fresh, idle = (tmp_path / f".a.jpg.{16 * sign}.partial" for sign in "01")
+        fresh.touch()
+        idle.touch()
+        os.utime(idle, (0, 0))
+        remove_partial(str(tmp_path / "a.jpg"), idle_seconds=3600)
+        assert os.listdir(tmp_path) == [fresh.name]

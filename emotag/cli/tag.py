@@ -191,11 +191,13 @@ def tag(
     extra = [name for name, wanted in (("top", top), ("because", explain)) if wanted]
     if page:
         takers.open_gallery(page, bundle.config, photos=page_photos, max_pixels=max_pixels)
-    engine = choose_engine(engine, len(photos))
+    # of shards, each must be run by the same
+    engine = choose_engine("onnx" if shard and engine == "auto" else engine, len(photos))
     computation = run_fingerprint(
         bundle.config, engine=engine, explain=explain, max_pixels=max_pixels
     )
     with ExitStack() as stack:
+        stack.enter_context(part.writing(found.photos, [computation, min_confidence, top]))
         stack.enter_context(no_attempt_once_stopped())
         stack.enter_context(workers)
         crew = gather_crew(
@@ -221,10 +223,10 @@ def tag(
             bundle.config.label_set,
             part.path,
             quiet=quiet,
+            fresh=fresh,
             extra=extra,
             also=list(takers),
         )
-    part.finish(found.photos, [computation, min_confidence, top])
     if not quiet:
         spent = time.monotonic() - started
         print_summary(summary, found, part.path, spent, kept=bool(list(takers)))

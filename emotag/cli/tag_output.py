@@ -123,6 +123,7 @@ def write_rows(
     output: str | None,
     *,
     quiet: bool,
+    fresh: bool = False,
     extra: Sequence[str] = (),
     also: Sequence[RowTaker] = (),
 ) -> Summary:
@@ -140,6 +141,8 @@ def write_rows(
         A file, ``-``, or None for stdout: lines for a person, CSV for a pipe.
     quiet : bool
         No progress.
+    fresh : bool, default=False
+        Whether the run forgets what earlier ones did.
     extra : sequence of str, default=()
         Columns that were asked for, such as ``because``.
     also : sequence of RowTaker, default=()
@@ -166,7 +169,9 @@ def write_rows(
                 advance()
         except KeyboardInterrupt as error:
             changed = sum(_changed_photos(taker) for taker in also)
-            raise KeyboardInterrupt(_stopped(summary.total, total, output, changed)) from error
+            raise KeyboardInterrupt(
+                _stopped(summary.total, total, output, changed, fresh=fresh)
+            ) from error
     return summary
 
 
@@ -279,10 +284,10 @@ def _changed_photos(taker: RowTaker) -> int:
     return taker.counts["written"] + taker.counts["cleared"]
 
 
-def _stopped(done: int, total: int, output: str | None, changed: int) -> str:
+def _stopped(done: int, total: int, output: str | None, changed: int, *, fresh: bool) -> str:
     kept, again = "", "The same command starts from the beginning."
     if output_file(output) is not None:
-        again = "The same command goes on from there."
+        again = f"The same command{' without --fresh' if fresh else ''} goes on from there."
         may_be_there = is_remote(str(output)) or os.path.lexists(str(output))
         state = "is as it was" if may_be_there else "was not written"
         kept = f" {output} {state}, and"

@@ -133,12 +133,18 @@ def _find_killer(
 
 def _parallel(function: Callable[[Task], Result], tasks: Iterable[Task]) -> Generator[Result]:
     from joblib import Parallel, delayed
+    from joblib.parallel import get_active_backend
 
     # all are handed out at once, since joblib hands out from threads that it does not join
+    backend = cluster_backend() or get_active_backend()[0]
+    calls = [delayed(function)(task) for task in tasks]
+    if not backend.supports_return_generator:
+        yield from Parallel(batch_size=1)(calls)
+        return
     work = Parallel(
         backend=cluster_backend(), return_as="generator", pre_dispatch="all", batch_size=1
     )
-    results: Generator[Result] = work([delayed(function)(task) for task in tasks])
+    results: Generator[Result] = work(calls)
     try:
         for result in results:  # noqa: UP028 - not closed by whoever closes this one
             yield result

@@ -203,6 +203,8 @@ def _decode(
     except SyntaxError as error:
         # what Pillow's plugins raise on a header that they do not understand
         raise UnreadablePhoto(path, f"damaged or unsupported: {_first_line(error)}") from error
+    except MemoryError as error:
+        raise UnreadablePhoto(path, "there is not enough memory to read it") from error
     except _DECODER_ERRORS as error:
         raise UnreadablePhoto(path, f"damaged: {_first_line(error)}") from error
     except OSError as error:

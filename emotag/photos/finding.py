@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from emotag.errors import PhotosNotFoundError
+from emotag.errors import PhotosNotFoundError, PlaceError
 from emotag.photos.archives import is_archive, is_archive_name, split_archive
 from emotag.photos.formats import BACKUP, ENDINGS, HEADER_BYTES, RAW_ENDINGS, ending_of, sniff
 from emotag.photos.patterns import fits, is_named_by, may_lead, split_pattern
@@ -157,11 +157,18 @@ class _Walk:
             if entry.is_dir(follow_symlinks=False):
                 self._search(path)
             elif is_archive_name(typed) and is_archive(path):
-                self.visit_elsewhere(path, search_archive(path, "", self._exclude))
+                self._visit_archive(path)
             else:
                 self._sort_out(path, entry)
         # what could not be looked at may well have fitted
         return found or len(self.findings.unlisted) > unlisted
+
+    def _visit_archive(self, path: str) -> None:
+        # one of several that fit: what is wrong with it is no reason to leave the others
+        try:
+            self.visit_elsewhere(path, search_archive(path, "", self._exclude))
+        except PlaceError as error:
+            self.findings.unlisted.append((path, error.reason))
 
     def _fitting(self, base: str, patterns: Sequence[str]) -> Iterator[tuple[str, _Entry]]:
         """Yield what fits a pattern below a folder, in natural order."""

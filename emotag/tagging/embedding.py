@@ -37,6 +37,7 @@ from emotag.tagging.xmp import Tags, add_tags, read_tags, remove_tags
 __all__ = ["Embedder", "open_embedder", "untag_photo", "untag_photos"]
 
 # exiftool goes by the ending first; photos are called by what they are.
+_IDLE = 3600.0
 _ENDINGS = {
     "JPEG": "jpg",
     "PNG": "png",
@@ -136,7 +137,8 @@ class Embedder:
         if folder not in self._left:
             self._left[folder] = any(name.endswith(".partial") for name in os.listdir(folder))
         if self._left[folder]:
-            remove_partial(path)
+            # there is no lock on photos: another run may be writing
+            remove_partial(path, idle_seconds=_IDLE)
 
     def _write(self, row: Row) -> _Change | None:
         # before anything is read: reading may change the time of the last access

@@ -3,9 +3,11 @@
 import os
 import random
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from types import TracebackType
@@ -208,11 +210,21 @@ class ExifTool:
             process.stdin.close()
             process.wait(1)
         except (OSError, subprocess.TimeoutExpired):
-            process.kill()
+            _kill(process)
             process.wait()
         assert self._reader is not None
         self._reader.join()
         process.stdout.close()
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """Kill a process and what it has started, which would keep the pipe open."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError):
+            # it is the leader of a session of its own
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def _pass_on(pipe: IO[bytes], output: "SimpleQueue[bytes]") -> None:

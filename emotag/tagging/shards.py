@@ -4,7 +4,8 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Self
 
@@ -126,8 +127,10 @@ class Whole:
         """Return the photos, all of them."""
         return photos
 
-    def finish(self, photos: Sequence[str], run: Iterable[object]) -> None:
+    @contextmanager
+    def writing(self, photos: Sequence[str], run: Iterable[object]) -> Iterator[None]:  # noqa: ARG002
         """Do nothing: there is nothing to be put together."""
+        yield
 
 
 class Part:
@@ -143,9 +146,7 @@ class Part:
     Raises
     ------
     ShardError
-        No file is named.
-    StorageError
-        The folder of the parts cannot be made or written to.
+        No file is named, or one that is not on a disk.
     """
 
     def __init__(self, output: str | None, shard: Shard) -> None:
@@ -155,21 +156,11 @@ class Part:
         self.path = part_path(output, shard)
         self._shard = shard
         self._note = note_path(output, shard)
-        folder = parts_folder(output)
-        try:
-            os.makedirs(folder, exist_ok=True)
-            # it was about an earlier part
-            if os.path.lexists(self._note):
-                os.remove(self._note)
-        except OSError as error:
-            raise StorageError(f"{folder} cannot be written: {error.strerror}.") from error
+        self._folder = parts_folder(output)
 
-    def share(self, photos: Sequence[str]) -> Sequence[str]:
-        """Return this shard's share of the photos."""
-        return self._shard.share(photos)
-
-    def finish(self, photos: Sequence[str], run: Iterable[object]) -> None:
-        """Note that the part is whole.
+    @contextmanager
+    def writing(self, photos: Sequence[str], run: Iterable[object]) -> Iterator[None]:
+        """Make room for the part, and note that it is whole once the body is done.
 
         Parameters
         ----------
@@ -177,7 +168,27 @@ class Part:
             Of all shards.
         run : iterable
             What else must be the same for all parts; plain values.
+
+        Raises
+        ------
+        StorageError
+            The folder of the parts cannot be made or written to.
         """
+        try:
+            os.makedirs(self._folder, exist_ok=True)
+            # it was about an earlier part
+            if os.path.lexists(self._note):
+                os.remove(self._note)
+        except OSError as error:
+            raise StorageError(f"{self._folder} cannot be written: {error.strerror}.") from error
+        yield
+        self._finish(photos, run)
+
+    def share(self, photos: Sequence[str]) -> Sequence[str]:
+        """Return this shard's share of the photos."""
+        return self._shard.share(photos)
+
+    def _finish(self, photos: Sequence[str], run: Iterable[object]) -> None:
         found = hashlib.sha256()
         for path in photos:
             found.update(path_text(path).encode() + b"\0")
@@ -247,7 +258,10 @@ def _read_note(path: str) -> PartNote:
             said = json.load(file)
         if said.pop("format_version") != _FORMAT:
             raise ShardError(f"{path} is of another version of emotag; run its shard again.")
-        return PartNote(Shard(**said.pop("shard")), **said)
+        shard = Shard(**said.pop("shard"))
+        if any(type(number) is not int for number in (shard.number, shard.of, said["rows"])):
+            raise ShardError(f"{path} is damaged; run its shard again.")
+        return PartNote(shard, **said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         if isinstance(error, ShardError):
             raise

@@ -309,3 +309,15 @@ def test_another_process_needs_no_more_than_the_path(photos: str, s3: S3, bucket
     with get_context("spawn").Pool(2) as pool:
         digests = pool.map(hash_photo, paths, chunksize=1)
     assert set(digests) == {hash_photo(paths[0])}
+
+
+def test_a_damaged_archive_of_several_that_fit_is_listed(
+    inside: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.makedirs("backups")
+    Path("backups/a.zip").write_bytes(build_zip(Entry(b"a.jpg")))
+    Path("backups/b.zip").write_bytes(build_zip(Entry(b"b.jpg"))[:-10])
+    assert run_here("tag", "--model", "small", "backups/*.zip") == 3
+    shown = capsys.readouterr()
+    assert "backups/a.zip/a.jpg" in shown.out
+    assert "backups/b.zip could not be searched: " in shown.err

@@ -368,7 +368,8 @@ class TestRefusedToSave:
             assert os.listdir(tmp_path / "models") == []
         finally:
             subprocess.run(["umount", f"{tmp_path}/models"], check=True)
-        message = f"{tmp_path}/models/a cannot be written: No space left on device."
+        message = f"{tmp_path}/models/a cannot be written: the disk is full. "
+        message += "Make room, and run the same command again."
         assert str(caught.value) == message
 
 

@@ -111,6 +111,13 @@ def test_tasks_are_taken_as_they_are_needed() -> None:
     assert len(taken) < 100
 
 
+def test_a_backend_that_gives_all_results_at_once() -> None:
+    with parallel_config(backend="multiprocessing", n_jobs=2):
+        assert has_workers()
+        results = list(map_on_workers(double, iter(CHUNKS), lost=lost))
+    assert results == [[2 * item for item in chunk] for chunk in CHUNKS]
+
+
 def test_threads_are_no_workers() -> None:
     assert not has_workers()
     with parallel_config(backend="threading", n_jobs=2):

@@ -449,12 +449,16 @@ class TestFiles:
         assert sorted(os.listdir(photo.parent)) == ["photo.jpg", "two.jpg"]
 
     def test_what_a_killed_process_left_is_removed(self, tool: ExifTool, photo: Path) -> None:
-        left = photo.parent / ".photo.jpg.abcdefgh.partial"
-        other = photo.parent / ".other.jpg.abcdefgh.partial"
-        left.touch()
-        other.touch()
+        left = photo.parent / f".photo.jpg.{16 * '0'}.partial"
+        # another run may be writing it
+        fresh = photo.parent / f".photo.jpg.{16 * '1'}.partial"
+        other = photo.parent / f".other.jpg.{16 * '0'}.partial"
+        for path in (left, fresh, other):
+            path.touch()
+        for path in (left, other):
+            os.utime(path, (0, 0))
         Embedder(tool, backup=False).write(row(photo))
-        assert sorted(os.listdir(photo.parent)) == [other.name, "photo.jpg"]
+        assert sorted(os.listdir(photo.parent)) == sorted([other.name, fresh.name, "photo.jpg"])
 
     @pytest.mark.parametrize("exists", [False, True])
     def test_a_folder_that_may_not_be_written(

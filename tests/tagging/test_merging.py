@@ -46,8 +46,8 @@ def write_parts(output: str, of: int, rows: list[Row] = ROWS) -> None:
     for number in range(1, of + 1):
         shard = Shard(number, of)
         part = Part(output, shard)
-        write(part.path, list(shard.share(rows)))  # type: ignore[type-var]
-        part.finish([row.path for row in rows], ["small"])
+        with part.writing([row.path for row in rows], ["small"]):
+            write(part.path, list(shard.share(rows)))  # type: ignore[type-var]
 
 
 @pytest.fixture

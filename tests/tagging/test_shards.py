@@ -43,7 +43,8 @@ def test_parts_lie_beside_the_output(output: str, shard: Shard, path: str) -> No
 
 def finish(output: str, *shards: str, photos: list[str] = PHOTOS, run: str = "a") -> None:
     for text in shards:
-        Part(output, Shard.parse(text)).finish(photos, [run])
+        with Part(output, Shard.parse(text)).writing(photos, [run]):
+            pass
 
 
 def test_notes_are_read_by_number(tmp_path: Path) -> None:
@@ -58,11 +59,15 @@ def test_a_part_that_is_begun_anew_is_missing_until_it_is_whole(tmp_path: Path) 
     output = str(tmp_path / "tags.csv")
     finish(output, "1/2", "2/2")
     part = Part(output, Shard(2, 2))
-    with pytest.raises(ShardError) as caught:
+    assert len(read_notes(output)) == 2, "nothing has been begun"
+    with part.writing(PHOTOS, ["a"]), pytest.raises(ShardError) as caught:
         read_notes(output)
     assert str(caught.value) == f"{output}.parts lacks the parts of --shard 2/2; run them first."
-    part.finish(PHOTOS, ["a"])
     assert len(read_notes(output)) == 2
+    with pytest.raises(KeyError), part.writing(PHOTOS, ["a"]):
+        raise KeyError
+    with pytest.raises(ShardError):
+        read_notes(output)
 
 
 def test_many_missing_parts_are_not_all_listed(tmp_path: Path) -> None:
@@ -126,6 +131,16 @@ def test_a_damaged_note_is_refused(tmp_path: Path, content: str) -> None:
     assert str(caught.value) == f"{path} cannot be read; run its shard again."
 
 
+@pytest.mark.parametrize("change", [{"rows": "1"}, {"shard": {"number": "1", "of": 1}}])
+def test_a_note_of_other_types_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+    output = str(tmp_path / "tags.csv")
+    finish(output, "1/1")
+    path = Path(note_path(output, Shard(1, 1)))
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ShardError, match=r"is damaged; run its shard again\.$"):
+        read_notes(output)
+
+
 def test_a_note_of_another_version_is_refused(tmp_path: Path) -> None:
     output = str(tmp_path / "tags.csv")
     finish(output, "1/1")
@@ -154,5 +169,9 @@ def test_a_shard_needs_a_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_folder_of_parts_that_cannot_be_made(tmp_path: Path) -> None:
     output = tmp_path / "tags.csv"
     Path(f"{output}.parts").write_text("in the way")
-    with pytest.raises(StorageError, match=r"tags\.csv\.parts cannot be written: File exists\.$"):
-        Part(str(output), Shard(1, 2))
+    part = Part(str(output), Shard(1, 2))
+    with (
+        pytest.raises(StorageError, match=r"tags\.csv\.parts cannot be written: File exists\.$"),
+        part.writing(PHOTOS, ["a"]),
+    ):
+        pass
