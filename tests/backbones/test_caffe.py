@@ -647,5 +647,5 @@ class TestArchives:
     def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
         archive = pack(tmp_path / "archive", **{"net.caffemodel": b"x"})
         target = str(tmp_path / "absent" / "net.caffemodel")
-        with pytest.raises(StorageError, match="cannot be written: No such file or directory"):
+        with pytest.raises(StorageError, match="cannot be written: its folder is not there"):
             extract_caffemodel(archive, target)
