@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import re
-import threading
 import warnings
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from emotag.backbones.backbone import Backbone
+from emotag.backbones.device import exact_float32, run_on_device
 from emotag.backbones.registry import find_backbone
 from emotag.errors import ModelError, StorageError
 from emotag.sessions import open_session
@@ -124,14 +124,15 @@ class _TorchRunner:
         network = _load(backbone, layer).to(memory_format=torch.channels_last)
         self._network = network.to(device)
         self._half = precision == "bfloat16"
-        self._turn = threading.Lock()
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        batch = torch.from_numpy(self._preprocess.normalise(pixels))
+        return run_on_device(self._run, torch.from_numpy(self._preprocess.normalise(pixels)))
+
+    def _run(self, batch: torch.Tensor) -> NDArray[np.float32]:
         kind = torch.device(self._device).type
         with (
-            self._turn,
             torch.inference_mode(),
+            exact_float32(),
             torch.autocast(kind, torch.bfloat16, enabled=self._half),
         ):
             planes = batch.to(self._device, memory_format=torch.channels_last)

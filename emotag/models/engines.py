@@ -13,8 +13,9 @@ __all__ = ["ENGINES", "choose_engine", "engine_opener"]
 
 ENGINES = ("auto", "onnx", "torch")
 
-# Below this, tagging is over before torch is loaded.
-_WORTH_A_GPU = 1000
+# Below this, tagging is over before torch is loaded: some 15 s with a GPU, in which onnxruntime
+# on 16 cores tags 3,000 photos by a ResNet-50 (`python -m tests.benchmarks.engines`).
+_WORTH_A_GPU = 5000
 
 
 def choose_engine(name: str, n_photos: int) -> str:

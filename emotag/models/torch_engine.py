@@ -6,11 +6,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from emotag.backbones.device import exact_float32, run_on_device
 from emotag.bundle.engine import SEEN, Probabilities
 from emotag.bundle.folder import Bundle
 from emotag.models.loading import load_network
 
 __all__ = ["TorchEngine", "open_torch"]
+
+# Photos a run. On a GPU those that are missing are blank: cuDNN chooses how to run each
+# layer anew for each number of photos.
+_BATCH = 32
 
 
 class TorchEngine:
@@ -50,16 +55,26 @@ class TorchEngine:
         Probabilities
             A row a photo.
         """
-        # as bytes to the device, where they are a quarter of their size as floats
-        planes = torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2).float()
-        with torch.inference_mode():
-            outputs: list[NDArray[Any]] = [output.cpu().numpy() for output in self._network(planes)]
+        batches = [pixels[start : start + _BATCH] for start in range(0, len(pixels), _BATCH)]
+        runs = [run_on_device(self._run, batch) for batch in batches]
+        outputs = (np.concatenate(parts) for parts in zip(*runs, strict=True))
         found = dict(zip(self._network.outputs, outputs, strict=True))
         emotion, seen = found["emotion"], found.get(SEEN) if self._sees else None
         if "sentiment" in found:
             return Probabilities(emotion, found["sentiment"][:, 1], seen)
         positive = self._labels.fold(emotion) if self._labels.folds else None
         return Probabilities(emotion, positive, seen)
+
+    def _run(self, pixels: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        """Return each output for at most a batch of photos."""
+        batch = pixels
+        if self._device.type != "cpu" and len(pixels) < _BATCH:
+            batch = np.zeros((_BATCH, *pixels.shape[1:]), dtype=np.uint8)
+            batch[: len(pixels)] = pixels
+        # as bytes to the device, where they are a quarter of their size as floats
+        planes = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2).float()
+        with torch.inference_mode(), exact_float32():
+            return [output[: len(pixels)].cpu().numpy() for output in self._network(planes)]
 
 
 def open_torch(bundle: Bundle, threads: int, n_seen: int) -> TorchEngine:  # noqa: ARG001

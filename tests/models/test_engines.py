@@ -19,7 +19,7 @@ from emotag.tagging.explaining import open_explainer
 
 @pytest.mark.parametrize(
     ("gpu", "n_photos", "engine"),
-    [(True, 1000, "torch"), (True, 999, "onnx"), (False, 10**6, "onnx")],
+    [(True, 5000, "torch"), (True, 4999, "onnx"), (False, 10**6, "onnx")],
 )
 def test_auto_is_torch_for_many_photos_on_a_gpu(
     monkeypatch: pytest.MonkeyPatch, gpu: bool, n_photos: int, engine: str

@@ -732,6 +732,8 @@ def test_a_bundle_does_not_tell_where_it_was_made(
         assert not [mark for mark in (b".py", b"site-packages", b"/home/") if mark in network]
 
 
+# what joblib says where the machine is busy
+@pytest.mark.filterwarnings("ignore:Persisting input arguments took")
 def test_a_pipeline_with_memory_is_neither_kept_nor_loaded(
     model: Pipeline, tmp_path: Path, photos: Photos
 ) -> None:

@@ -10,6 +10,7 @@ from skorch.callbacks import LRScheduler
 from skorch.helper import predefined_split
 from torch import nn
 
+from emotag.backbones.device import exact_float32
 from emotag.errors import ModelError
 from emotag.models.finetuning.calibration import fit_temperature
 from emotag.models.finetuning.callbacks import (
@@ -206,7 +207,7 @@ def run_network(net: FineTuningNet, pixels: torch.Tensor) -> NDArray[np.float32]
         The memory does not suffice.
     """
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), exact_float32():
             net.module_.eval()
             logits: NDArray[np.float32] = net.infer(pixels).cpu().numpy()
     except torch.OutOfMemoryError as error:
