@@ -7,9 +7,10 @@ import re
 import shutil
 import sqlite3
 import stat
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import IO, Any
 
 from emotag.errors import EmotagError, StorageError
@@ -25,7 +26,12 @@ __all__ = [
     "take_over",
 ]
 
+if sys.platform != "win32":
+    import fcntl
+
 BUSY_SECONDS = 60.0
+_NEW_SECONDS = 0.5
+_IDLE_SECONDS = 3600.0
 _LONGEST = 40
 
 _REMEDIES = {
@@ -83,8 +89,9 @@ def replace_file(path: str) -> Iterator[IO[bytes]]:
     # named before it is made, so that it can be removed whenever Ctrl-C comes
     beside = _name_beside(folder, name)
     try:
-        with _explaining(path, beside):
+        with _explaining(path, beside), closing(_Hold()) as hold:
             with open(beside, "xb", opener=_open_private) as file:
+                hold.take(file)
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -94,6 +101,44 @@ def replace_file(path: str) -> Iterator[IO[bytes]]:
     except BaseException:
         _remove(beside)
         raise
+
+
+class _Hold:
+    """Tells others that a file is being written; holds also once the file is closed."""
+
+    def __init__(self) -> None:
+        self._handle: int | None = None
+
+    def take(self, file: IO[bytes]) -> None:
+        """Begin to tell."""
+        if sys.platform != "win32":
+            # of the same opening, to which the lock belongs
+            self._handle = os.dup(file.fileno())
+            with suppress(OSError):
+                fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def close(self) -> None:
+        """End it."""
+        if self._handle is not None:
+            os.close(self._handle)
+
+
+def _is_left_behind(path: str) -> bool:
+    """Return whether no process writes a file any more."""
+    age = time.time() - _last_written(path)
+    # whoever has just made it is about to take hold of it
+    time.sleep(min(max(_NEW_SECONDS - age, 0.0), _NEW_SECONDS))
+    if sys.platform == "win32" or os.path.isdir(path):
+        return age > _IDLE_SECONDS
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError:
+        # a file system without locks
+        return age > _IDLE_SECONDS
+    return True
 
 
 def _open_private(path: str, flags: int) -> int:
@@ -124,7 +169,7 @@ def take_over(path: str, handle: int) -> None:
             os.setxattr(handle, name, os.getxattr(path, name))
 
 
-def remove_partial(path: str, *, idle_seconds: float = 0.0) -> None:
+def remove_partial(path: str, *, is_shared: bool = False) -> None:
     """Remove what killed processes left of `replace_file` or `replace_folder` beside a path.
 
     What stood there before, and was set aside by a process that was killed then, is put back.
@@ -133,16 +178,16 @@ def remove_partial(path: str, *, idle_seconds: float = 0.0) -> None:
     ----------
     path : str
         The file or folder.
-    idle_seconds : float, default=0.0
-        What was written to since is left; by default whoever calls it makes
-        sure that no one writes there now.
+    is_shared : bool, default=False
+        Whether other processes may write there now, whose files are to be left;
+        by default whoever calls it makes sure that there are none.
     """
     folder, name = os.path.split(os.path.realpath(path))
     ours = re.compile(re.escape(_hidden(name)) + r"[0-9a-f]{16}\.partial(\.old)?")
     found = {left: ours.fullmatch(left) for left in os.listdir(folder)}
     for left, match in found.items():
         beside = os.path.join(folder, left)
-        if match is None or time.time() - _last_written(beside) < idle_seconds:
+        if match is None or (is_shared and not _is_left_behind(beside)):
             continue
         if match[1] and not os.path.lexists(os.path.join(folder, name)):
             os.rename(beside, os.path.join(folder, name))

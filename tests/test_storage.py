@@ -602,10 +602,39 @@ class TestRemovePartial:
         assert (tmp_path / "a.parquet" / "part-00000.parquet").read_bytes() == b"mine"
         assert os.listdir(tmp_path) == ["a.parquet"]
 
-    def test_what_may_be_written_to_is_left_where_there_is_no_lock(self, tmp_path: Path) -> None:
-        fresh, idle = (tmp_path / f".a.jpg.{16 * sign}.partial" for sign in "01")
-        fresh.touch()
+    def test_what_another_process_writes_is_left(self, tmp_path: Path) -> None:
+        path = str(tmp_path / "a.jpg")
+        code = (
+            "import sys; from emotag.storage import replace_file\n"
+            "with replace_file(sys.argv[1]) as file:\n"
+            "    print('writing', flush=True); sys.stdin.read(); file.write(b'whole')"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", code, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            remove_partial(path, is_shared=True)
+            process.communicate()
+        assert Path(path).read_bytes() == b"whole"
+        assert os.listdir(tmp_path) == ["a.jpg"]
+
+    def test_what_a_dead_process_left_is_removed_at_once(self, tmp_path: Path) -> None:
+        (tmp_path / f".a.jpg.{16 * '0'}.partial").touch()
+        remove_partial(str(tmp_path / "a.jpg"), is_shared=True)
+        assert os.listdir(tmp_path) == []
+
+    def test_where_no_lock_tells_what_is_young_is_left(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        young, idle = (tmp_path / f".a.jpg.{16 * sign}.partial" for sign in "01")
+        young.touch()
         idle.touch()
         os.utime(idle, (0, 0))
-        remove_partial(str(tmp_path / "a.jpg"), idle_seconds=3600)
-        assert os.listdir(tmp_path) == [fresh.name]
+
+        def refuse(*_: object) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr("fcntl.flock", refuse)
+        remove_partial(str(tmp_path / "a.jpg"), is_shared=True)
+        assert os.listdir(tmp_path) == [young.name]

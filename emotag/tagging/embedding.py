@@ -37,7 +37,6 @@ from emotag.tagging.xmp import Tags, add_tags, read_tags, remove_tags
 __all__ = ["Embedder", "open_embedder", "untag_photo", "untag_photos"]
 
 # exiftool goes by the ending first; photos are called by what they are.
-_IDLE = 3600.0
 _ENDINGS = {
     "JPEG": "jpg",
     "PNG": "png",
@@ -138,7 +137,7 @@ class Embedder:
             self._left[folder] = any(name.endswith(".partial") for name in os.listdir(folder))
         if self._left[folder]:
             # there is no lock on photos: another run may be writing
-            remove_partial(path, idle_seconds=_IDLE)
+            remove_partial(path, is_shared=True)
 
     def _write(self, row: Row) -> _Change | None:
         # before anything is read: reading may change the time of the last access

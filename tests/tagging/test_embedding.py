@@ -1,5 +1,6 @@
 """Tags in photos of every format: read by programs of others, and taken out without a trace."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -450,15 +451,15 @@ class TestFiles:
 
     def test_what_a_killed_process_left_is_removed(self, tool: ExifTool, photo: Path) -> None:
         left = photo.parent / f".photo.jpg.{16 * '0'}.partial"
-        # another run may be writing it
-        fresh = photo.parent / f".photo.jpg.{16 * '1'}.partial"
+        held = photo.parent / f".photo.jpg.{16 * '1'}.partial"
         other = photo.parent / f".other.jpg.{16 * '0'}.partial"
-        for path in (left, fresh, other):
+        for path in (left, held, other):
             path.touch()
-        for path in (left, other):
-            os.utime(path, (0, 0))
-        Embedder(tool, backup=False).write(row(photo))
-        assert sorted(os.listdir(photo.parent)) == sorted([other.name, fresh.name, "photo.jpg"])
+        # another run is writing it
+        with held.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            Embedder(tool, backup=False).write(row(photo))
+        assert sorted(os.listdir(photo.parent)) == sorted([other.name, held.name, "photo.jpg"])
 
     @pytest.mark.parametrize("exists", [False, True])
     def test_a_folder_that_may_not_be_written(
