@@ -15,6 +15,7 @@
     ├── WeightsError (OSError)          pretrained weights that are missing or altered
     ├── SidecarError (ValueError)       an XMP sidecar that is left alone
     ├── EmbeddingError (OSError)        tags that cannot be put into a photo itself
+    ├── FetchError (OSError)            photos that cannot be collected
     ├── ShardError (ValueError)         parts of a run that cannot be put together
     ├── StorageError (OSError)          something cannot be written or locked
     ├── WorkersError (RuntimeError)     worker processes or machines that cannot be used
@@ -32,6 +33,7 @@ __all__ = [
     "DataError",
     "EmbeddingError",
     "EmotagError",
+    "FetchError",
     "LabelError",
     "MissingExtraError",
     "MissingToolError",
@@ -136,6 +138,10 @@ class SidecarError(EmotagError, ValueError):
 
 class EmbeddingError(EmotagError, OSError):
     """A photo that tags cannot be put into."""
+
+
+class FetchError(EmotagError, OSError):
+    """Photos that cannot be collected: no key, no answer, or one that makes no sense."""
 
 
 class ShardError(EmotagError, ValueError):

@@ -4,14 +4,13 @@ import errno
 import os
 import random
 import re
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 from typing import Any, TypeVar
 
 from emotag.errors import MissingExtraError, PlaceError
+from emotag.interrupts import on_interrupt
 
 __all__ = [
     "MISSING",
@@ -206,24 +205,11 @@ def attempt(url: str, filesystem: Any, action: Callable[[], Result]) -> Result:
 @contextmanager
 def no_attempt_once_stopped() -> Iterator[None]:
     """Let Ctrl-C end the patience of all threads: who stops a run need not wait for a server."""
-    usual = signal.getsignal(signal.SIGINT)
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        _stopped.set()
-        if callable(usual):
-            usual(number, frame)
-
-    try:
-        signal.signal(signal.SIGINT, stop)
-    except ValueError:
-        # only the main thread is told of signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, usual)
-        _stopped.clear()
+    with on_interrupt(_stopped.set):
+        try:
+            yield
+        finally:
+            _stopped.clear()
 
 
 def _make(kind: Any, url: str, named: dict[str, Any]) -> Any:

@@ -1,0 +1,296 @@
+"""What ``emotag fetch`` does once it is clear which of its jobs is meant."""
+
+import os
+import shlex
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from getpass import getpass
+from typing import Any
+
+from emotag import __version__
+from emotag.cli.console import notes, results, safe
+from emotag.cli.fetch_progress import FetchProgress, fetch_progress
+from emotag.errors import FetchError
+from emotag.flickr.again import fetch_again
+from emotag.flickr.client import FlickrClient
+from emotag.flickr.collecting import Collector
+from emotag.flickr.downloading import STATIC_URL, Downloader
+from emotag.flickr.finishing import describe_photos, keep_account, write_all
+from emotag.flickr.forgetting import forget_photos, parse_photo_id, read_forgotten
+from emotag.flickr.keys import Credentials, find_credentials, store_credentials
+from emotag.flickr.ledger import FetchLedger
+from emotag.flickr.licences import LICENCES, Licence, choose_licences, update_licences
+from emotag.flickr.manifest import FetchAccount, read_manifest
+from emotag.flickr.preparing import data_folder, settle_request
+from emotag.flickr.quota import Quota
+from emotag.flickr.request import FetchRequest
+from emotag.flickr.selecting import Selection
+from emotag.flickr.transport import make_session, user_agent
+from emotag.interrupts import on_interrupt
+
+__all__ = ["Plan", "estimate", "fetch_list", "fetch_search", "forget", "set_up"]
+
+# A picture of 500 pixels takes about 110 kB; larger ones grow with their area.
+_BYTES_AT_500 = 110_000
+# About what the static server gives to one connection.
+_SECONDS_A_PICTURE = 0.25
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was typed, as far as it makes a request.
+
+    Attributes
+    ----------
+    queries : mapping of str to str
+        By label.
+    licence : str or None
+        Codes; None for all.
+    options : mapping
+        The other fields of a `FetchRequest`.
+    """
+
+    queries: Mapping[str, str]
+    licence: str | None
+    options: Mapping[str, Any]
+
+    def request(self, known: Mapping[int, Licence]) -> FetchRequest:
+        """Return the request, now that the service's licences are known."""
+        licences = choose_licences(self.licence, known)
+        return FetchRequest(queries=self.queries, licences=licences, **self.options)
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """Give an event that ends all waiting once a person stops the run."""
+    stop = threading.Event()
+    with on_interrupt(stop.set):
+        yield stop
+
+
+def set_up() -> None:
+    """Ask for a key and store it."""
+    if not sys.stdin.isatty():
+        key, secret = (sys.stdin.readline().strip() for _ in range(2))
+    else:
+        notes.print("Your key stands at https://www.flickr.com/services/apps/by/me")
+        key, secret = getpass("Key (it is not shown): "), getpass("Secret: ")
+    path = store_credentials(Credentials(key, secret))
+    notes.print(f"Stored for you alone, in {safe(path)}. Now: emotag fetch")
+
+
+def forget(folder: str, photos: Sequence[str]) -> None:
+    """Remove photos everywhere, for good."""
+    ids = [parse_photo_id(photo) for photo in photos]
+    if not os.path.isdir(folder):
+        raise FetchError(f"There is no folder {folder}; name it with --out.")
+    with data_folder(folder, filled_by_list=_is_list(folder)) as ledger:
+        removed = forget_photos(folder, ledger, ids)
+    for file in removed:
+        results.print(f"removed {safe(os.path.join(folder, file))}")
+    known = "" if removed else ", none of which was there"
+    notes.print(
+        f"{len(set(ids))} photos are kept out from now on{known}. Models and caches made of them "
+        "are not touched: emotag cache clear empties the cache."
+    )
+
+
+def estimate(plan: Plan, *, contact: str, threads: int) -> None:
+    """Print how many photos there are, and about what it takes to fetch them."""
+    with stopping() as stop, _client(contact, stop) as (client, _):
+        request = plan.request(update_licences(client.licences()))
+        total = 0
+        for label in request.queries:
+            page = client.search(
+                {**request.parameters(label, request.since, request.until), "per_page": 1}
+            )
+            wanted = min(page.total, request.per_label)
+            total += wanted
+            results.print(f"{safe(label)}: about {page.total:,} photos, of which {wanted:,} wanted")
+    pages = sum(-(-request.per_label * 11 // 10 // request.per_page) for _ in request.queries)
+    disk = total * _BYTES_AT_500 * (request.size / 500) ** 2
+    minutes = total * _SECONDS_A_PICTURE / threads / 60
+    results.print(
+        f"About {total:,} photos, {disk / 1e6:,.0f} MB, {minutes:,.0f} minutes, and {pages} calls "
+        "of the API or more. Nothing was fetched."
+    )
+
+
+def fetch_list(manifest: str, folder: str, *, contact: str, threads: int, quiet: bool) -> bool:
+    """Fetch the photos of a manifest again; return whether some failed that may be there."""
+    entries = read_manifest(manifest)
+    began = _now()
+    with ExitStack() as stack:
+        ledger = stack.enter_context(data_folder(folder, filled_by_list=True))
+        stop = stack.enter_context(stopping())
+        watcher = stack.enter_context(fetch_progress(quiet=quiet))
+        again = fetch_again(
+            entries,
+            _downloader(stack, folder, contact, stop),
+            watcher,
+            forgotten=read_forgotten(folder),
+            threads=threads,
+        )
+        passed = Counter(reason for _, reason in [*again.gone, *again.failed])
+        account = FetchAccount(
+            command=shlex.join(["emotag", "fetch", "--from", os.path.basename(manifest)]),
+            version=__version__,
+            began=began,
+            ended=_now(),
+            queries={entry.label: entry.query for entry in entries},
+            wanted=len(entries),
+            found=Counter(entry.label for entry in again.entries),
+            passed=passed,
+        )
+        keep_account(ledger, account)
+        write_all(folder, again.entries, account)
+    if not quiet:
+        notes.print(f"{len(again.entries)} of {len(entries)} photos are in {safe(folder)}.")
+        for what, files in (
+            ("changed since", again.changed),
+            ("gone", [file for file, _ in again.gone]),
+            ("not fetched this time", [file for file, _ in again.failed]),
+        ):
+            _print_some(what, files)
+    return bool(again.failed)
+
+
+def fetch_search(
+    plan: Plan, folder: str, *, contact: str, threads: int, update: bool, quiet: bool
+) -> bool:
+    """Collect photos; return whether some failed that may be there."""
+    credentials = find_credentials()
+    began = _now()
+    with ExitStack() as stack:
+        ledger = stack.enter_context(data_folder(folder))
+        stop = stack.enter_context(stopping())
+        client, quota = stack.enter_context(_client(contact, stop, credentials))
+        known = _known_licences(ledger, client)
+        request = settle_request(ledger, plan.request(known), folder, update=update)
+        began = ledger.fact("began") or began
+        ledger.keep_fact("began", began)
+        watcher = stack.enter_context(fetch_progress(lambda: quota.left, quiet=quiet))
+        downloader = _downloader(stack, folder, contact, stop)
+        collector = Collector(
+            folder,
+            request,
+            ledger,
+            client,
+            downloader,
+            watcher,
+            forgotten=read_forgotten(folder),
+            threads=threads,
+        )
+        selection = collector.collect()
+        entries = describe_photos(ledger, request, selection, known, STATIC_URL)
+        passed = _passed(ledger, request, selection)
+        account = FetchAccount(
+            command=_command(),
+            version=__version__,
+            began=began,
+            ended=_now(),
+            queries=request.queries,
+            wanted=request.per_label,
+            found={label: ledger.found(label) for label in request.queries},
+            passed=sum(passed.values(), Counter()),
+        )
+        keep_account(ledger, account)
+        write_all(folder, entries, account)
+        failed = [
+            (label, photo) for label, photo, state, _ in ledger.reasons() if state == "failed"
+        ]
+    if not quiet:
+        _print_summary(request, selection, passed, watcher, client.calls, folder)
+        _print_some("not fetched this time", [f"{label}/{photo}.jpg" for label, photo in failed])
+    return bool(failed)
+
+
+def _known_licences(ledger: FetchLedger, client: FlickrClient) -> dict[int, Licence]:
+    """Return the service's licences, asked for once."""
+    said = ledger.fact("licences")
+    if said is None:
+        said = client.licences()
+        ledger.keep_fact("licences", said)
+    return update_licences(said) or dict(LICENCES)
+
+
+@contextmanager
+def _client(
+    contact: str, stop: threading.Event, credentials: Credentials | None = None
+) -> Iterator[tuple[FlickrClient, Quota]]:
+    credentials = credentials or find_credentials()
+    with Quota(None, credentials.key, sleep=stop.wait) as quota:
+        client = FlickrClient(credentials, quota=quota, contact=contact, stop=stop)
+        with closing(client):
+            yield client, quota
+
+
+def _downloader(stack: ExitStack, folder: str, contact: str, stop: threading.Event) -> Downloader:
+    session = make_session(user_agent(contact), stop=stop)
+    stack.enter_context(closing(session))
+    base = os.environ.get("EMOTAG_FLICKR_STATIC_URL") or STATIC_URL
+    return Downloader(session, base.rstrip("/"), folder)
+
+
+def _is_list(folder: str) -> bool:
+    from emotag.flickr.ledger import LEDGER
+
+    return not os.path.exists(os.path.join(folder, LEDGER))
+
+
+def _passed(
+    ledger: FetchLedger, request: FetchRequest, selection: Selection
+) -> dict[str, Counter[str]]:
+    """Return why photos that were found are not in the set, by label."""
+    passed = {label: ledger.passed(label) + selection.passed[label] for label in request.queries}
+    for counts in passed.values():
+        counts.pop("not to be had", None)
+    for label, _, _, reason in ledger.reasons():
+        if label in passed:
+            passed[label][reason] += 1
+    return passed
+
+
+def _print_summary(
+    request: FetchRequest,
+    selection: Selection,
+    passed: Mapping[str, Counter[str]],
+    watcher: FetchProgress,
+    calls: int,
+    folder: str,
+) -> None:
+    for label, photos in selection.chosen.items():
+        notes.print(f"{safe(label)}: {len(photos):,} of {request.per_label:,}")
+        for reason, count in passed[label].most_common():
+            notes.print(f"  {count:,} left out: {safe(reason)}")
+        if len(photos) < request.per_label:
+            notes.print("  there are no more on Flickr under this query", style="yellow")
+    total = sum(map(len, selection.chosen.values()))
+    notes.print(
+        f"{total:,} photos in {safe(folder)}, {watcher.came_count:,} of them new; {calls} calls of "
+        f"the API. Now: emotag fit {safe(folder)}"
+    )
+
+
+def _print_some(what: str, files: Sequence[str]) -> None:
+    if files:
+        notes.print(f"{len(files):,} {what}:")
+        for file in files[:_SHOWN]:
+            notes.print(f"  {safe(file)}")
+        if len(files) > _SHOWN:
+            notes.print(f"  and {len(files) - _SHOWN:,} more")
+
+
+def _command() -> str:
+    return shlex.join(["emotag", *sys.argv[1:]])
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")

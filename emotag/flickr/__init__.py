@@ -1,0 +1,1 @@
+"""Photos collected from Flickr: search, download, licences, and what is known of each."""

@@ -1,0 +1,125 @@
+"""Photos that their authors want gone: removed everywhere, and kept out for good."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from emotag.errors import DataError
+from emotag.flickr.downloading import photo_file
+from emotag.flickr.finishing import MANIFEST, kept_account, write_all
+from emotag.flickr.ledger import FetchLedger
+from emotag.flickr.manifest import Entry, read_manifest
+from emotag.storage import replace_file
+
+__all__ = ["FORGOTTEN", "forget_photos", "parse_photo_id", "read_forgotten"]
+
+FORGOTTEN = "forgotten.txt"
+"""The file, in the folder of the data, of the ids that are never fetched again."""
+
+_ID = re.compile(r"\d{1,20}", re.ASCII)
+_PAGE = re.compile(
+    r"https?://(?:www\.|m\.)?flickr\.com/photos/[^/\s]+/(\d{1,20})(?:[/?#].*)?", re.ASCII
+)
+
+
+def parse_photo_id(text: str) -> str:
+    """Return the id of a photo that is named by it, or by the address of its page.
+
+    Raises
+    ------
+    DataError
+        It is neither.
+
+    Examples
+    --------
+    >>> parse_photo_id("https://www.flickr.com/photos/ann/53000000001/in/album-1/")
+    '53000000001'
+    """
+    text = text.strip()
+    page = _PAGE.fullmatch(text)
+    if page:
+        return page[1]
+    if _ID.fullmatch(text):
+        return text
+    raise DataError(
+        f"{text!r} names no photo of Flickr; give the number in its address, or the address of "
+        "its page."
+    )
+
+
+def read_forgotten(folder: str) -> set[str]:
+    """Return the ids that are never to be fetched into a folder."""
+    try:
+        with open(os.path.join(folder, FORGOTTEN), encoding="utf-8") as file:
+            return {line.strip() for line in file if _ID.fullmatch(line.strip())}
+    except FileNotFoundError:
+        return set()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{os.path.join(folder, FORGOTTEN)} cannot be read: {error}.") from error
+
+
+def forget_photos(folder: str, ledger: FetchLedger, photos: Sequence[str]) -> list[str]:
+    """Remove photos and all that is known of them, and keep them out for good.
+
+    Parameters
+    ----------
+    folder : str
+        Of the data.
+    ledger : FetchLedger
+        Of that folder.
+    photos : sequence of str
+        Their ids.
+
+    Returns
+    -------
+    list of str
+        The files that were removed, within the folder.
+
+    Raises
+    ------
+    StorageError, DataError
+        Something there cannot be read or written. What is to be kept out is
+        noted first, so that the same command goes on from there.
+    """
+    gone = set(photos)
+    _note(folder, read_forgotten(folder) | gone)
+    manifest = os.path.join(folder, MANIFEST)
+    entries = read_manifest(manifest) if os.path.exists(manifest) else []
+    labels = {entry.label for entry in entries} | set(ledger.labels())
+    removed = [file for file in _files(labels, gone) if _remove(folder, file)]
+    for photo in gone:
+        ledger.erase(photo)
+    account = kept_account(ledger)
+    left = [entry for entry in entries if entry.id not in gone]
+    if account is not None and len(left) < len(entries):
+        write_all(folder, _without_lone_groups(left), account)
+    return removed
+
+
+def _note(folder: str, photos: Iterable[str]) -> None:
+    with replace_file(os.path.join(folder, FORGOTTEN)) as file:
+        file.write("".join(f"{photo}\n" for photo in sorted(photos, key=int)).encode())
+
+
+def _files(labels: Iterable[str], photos: Iterable[str]) -> list[str]:
+    return sorted(photo_file(label, photo) for label in labels for photo in photos)
+
+
+def _remove(folder: str, file: str) -> bool:
+    with suppress(FileNotFoundError):
+        os.remove(os.path.join(folder, *file.split("/")))
+        return True
+    return False
+
+
+def _without_lone_groups(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries of which none is said to be like a photo that is not there."""
+    members = {(entry.duplicate_group, entry.id) for entry in entries}
+    sizes = Counter(number for number, _ in members)
+    return [
+        replace(entry, duplicate_group=None) if sizes[entry.duplicate_group] == 1 else entry
+        for entry in entries
+    ]
