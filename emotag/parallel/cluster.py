@@ -1,6 +1,5 @@
 """A Dask cluster as a backend of joblib's, such that no failure is waited for in vain."""
 
-import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -107,6 +106,8 @@ def cluster_backend() -> Any:
     # whoever has named Dask has imported it
     if "distributed" not in sys.modules:
         return None
+    import asyncio
+
     from joblib._dask import DaskDistributedBackend
     from joblib.parallel import get_active_backend
 

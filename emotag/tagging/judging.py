@@ -28,6 +28,11 @@ __all__ = ["CHUNK", "Crew", "Engine", "Judge", "Opener", "Worker", "gather_crew"
 CHUNK = 8
 """Photos that one thread decodes and runs at a time."""
 
+# Of many photos, more: switching between decoding and running costs something, while
+# what is left for one thread at the end does not count.
+_MANY = 2000
+_CHUNK_OF_MANY = 16
+
 # On a worker each chunk costs a message there and back, and a GPU wants many photos at once.
 _LARGE_CHUNK = 32
 
@@ -148,13 +153,17 @@ def gather_crew(
     # opened here also for workers, so that a model that is refused is refused at once
     judge = _open_judge(bundle, opener, threads, explain=explain, max_pixels=max_pixels)
     if not has_workers():
-        size = CHUNK if opener is open_onnx else _LARGE_CHUNK
+        size = _LARGE_CHUNK if opener is not open_onnx else _size_of_chunk(len(photos))
         jobs = suitable_jobs(photos, jobs, usable_cores())
         return Crew(size, lambda chunks: map_tasks(judge, chunks, jobs=jobs))
     worker = Worker(
         os.path.abspath(bundle.folder), _checksum(bundle.config), opener, explain, max_pixels
     )
     return Crew(_LARGE_CHUNK, partial(_judge_elsewhere, worker))
+
+
+def _size_of_chunk(n_photos: int) -> int:
+    return CHUNK if n_photos < _MANY else _CHUNK_OF_MANY
 
 
 def _judge_elsewhere(worker: "Worker", chunks: Iterable[Sequence[str]]) -> Iterator[list[Outcome]]:

@@ -5,11 +5,11 @@ of it. What emotag added is noted in a namespace of its own, so that it is found
 again also where another program has written the packet anew.
 """
 
+import html
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from xml.sax import saxutils
 
 from emotag.errors import SidecarError
 from emotag.tagging.packet import (
@@ -289,10 +289,13 @@ def _description(rdf: Element, tags: Tags, notes: _Notes) -> bytes:
         ),
         "",
     )
+    # imported here: it takes as long as many photos
+    from xml.sax.saxutils import quoteattr
+
     prefix = _free_prefix(rdf)
     made = notes.made
     spaces = "".join(f'\n    xmlns:{known.prefix}="{known.namespace}"' for known in made)
-    lines = [f"<rdf:Description rdf:about={saxutils.quoteattr(about)}"]
+    lines = [f"<rdf:Description rdf:about={quoteattr(about)}"]
     lines[0] += f'\n    xmlns:rdf="{RDF}"\n    xmlns:{prefix}="{NAMESPACE}"{spaces}>'
     lines += [
         f"   <{prefix}:{name}>{_escape(value)}</{prefix}:{name}>"
@@ -319,7 +322,7 @@ def _free_prefix(rdf: Element) -> str:
 
 def _escape(text: str) -> str:
     """Return text for XML, which cannot hold every character."""
-    return saxutils.escape(_NO_XML.sub("\ufffd", text))
+    return html.escape(_NO_XML.sub("\ufffd", text), quote=False)
 
 
 def _is_own(name: str) -> bool:
