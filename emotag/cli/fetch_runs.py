@@ -16,7 +16,6 @@ from typing import Any
 from emotag import __version__
 from emotag.cli.console import notes, results, safe
 from emotag.cli.fetch_progress import FetchProgress, fetch_progress
-from emotag.errors import FetchError
 from emotag.flickr.again import fetch_again
 from emotag.flickr.client import FlickrClient
 from emotag.flickr.collecting import Collector
@@ -27,7 +26,7 @@ from emotag.flickr.keys import Credentials, find_credentials, store_credentials
 from emotag.flickr.ledger import FetchLedger
 from emotag.flickr.licences import LICENCES, Licence, choose_licences, update_licences
 from emotag.flickr.manifest import FetchAccount, read_manifest
-from emotag.flickr.preparing import data_folder, settle_request
+from emotag.flickr.preparing import data_folder, filled_folder, settle_request
 from emotag.flickr.quota import Quota
 from emotag.flickr.request import FetchRequest
 from emotag.flickr.selecting import Selection
@@ -89,9 +88,7 @@ def set_up() -> None:
 def forget(folder: str, photos: Sequence[str]) -> None:
     """Remove photos everywhere, for good."""
     ids = [parse_photo_id(photo) for photo in photos]
-    if not os.path.isdir(folder):
-        raise FetchError(f"There is no folder {folder}; name it with --out.")
-    with data_folder(folder, filled_by_list=_is_list(folder)) as ledger:
+    with filled_folder(folder) as ledger:
         removed = forget_photos(folder, ledger, ids)
     for file in removed:
         results.print(f"removed {safe(os.path.join(folder, file))}")
@@ -146,8 +143,8 @@ def fetch_list(manifest: str, folder: str, *, contact: str, threads: int, quiet:
             ended=_now(),
             queries={entry.label: entry.query for entry in entries},
             wanted=len(entries),
-            found=Counter(entry.label for entry in again.entries),
-            passed=passed,
+            found=dict(Counter(entry.label for entry in again.entries)),
+            passed=dict(passed),
         )
         keep_account(ledger, account)
         write_all(folder, again.entries, account)
@@ -199,7 +196,7 @@ def fetch_search(
             queries=request.queries,
             wanted=request.per_label,
             found={label: ledger.found(label) for label in request.queries},
-            passed=sum(passed.values(), Counter()),
+            passed=dict(sum(passed.values(), Counter())),
         )
         keep_account(ledger, account)
         write_all(folder, entries, account)
@@ -237,12 +234,6 @@ def _downloader(stack: ExitStack, folder: str, contact: str, stop: threading.Eve
     stack.enter_context(closing(session))
     base = os.environ.get("EMOTAG_FLICKR_STATIC_URL") or STATIC_URL
     return Downloader(session, base.rstrip("/"), folder)
-
-
-def _is_list(folder: str) -> bool:
-    from emotag.flickr.ledger import LEDGER
-
-    return not os.path.exists(os.path.join(folder, LEDGER))
 
 
 def _passed(

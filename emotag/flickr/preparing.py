@@ -10,15 +10,15 @@ from emotag.flickr.finishing import MANIFEST
 from emotag.flickr.ledger import LEDGER, FetchLedger, open_fetch_ledger
 from emotag.flickr.request import FetchRequest
 
-__all__ = ["LISTED", "data_folder", "settle_request"]
+__all__ = ["data_folder", "filled_folder", "settle_request"]
 
-LISTED = "listed"
-"""The fact that says that a folder is filled by a manifest, not by a request."""
+# The fact that says that a folder is filled by a manifest, not by a request.
+_LISTED = "listed"
 
 
 @contextmanager
 def data_folder(folder: str, *, filled_by_list: bool = False) -> Iterator[FetchLedger]:
-    """Make or open a folder of data, with its ledger.
+    """Make a folder of data, or go on with one, with its ledger.
 
     Parameters
     ----------
@@ -46,10 +46,27 @@ def data_folder(folder: str, *, filled_by_list: bool = False) -> Iterator[FetchL
         raise StorageError(f"{folder} cannot be made: {error.strerror or error}.") from error
     with open_fetch_ledger(folder) as ledger:
         if is_new:
-            ledger.keep_fact(LISTED, filled_by_list)
-        elif bool(ledger.fact(LISTED)) != filled_by_list:
+            ledger.keep_fact(_LISTED, filled_by_list)
+        elif bool(ledger.fact(_LISTED)) != filled_by_list:
             how = "by a search" if filled_by_list else "by a list (--from)"
             raise FetchError(f"{folder} was filled {how}; name another folder with --out.")
+        yield ledger
+
+
+@contextmanager
+def filled_folder(folder: str) -> Iterator[FetchLedger]:
+    """Open the ledger of a folder that emotag has filled, in whatever way.
+
+    Raises
+    ------
+    FetchError
+        It has not.
+    """
+    if not os.path.isdir(folder):
+        raise FetchError(f"There is no folder {folder}; name it with --out.")
+    if not os.path.exists(os.path.join(folder, LEDGER)):
+        raise FetchError(f"{folder} was not filled by emotag fetch; name the folder with --out.")
+    with open_fetch_ledger(folder) as ledger:
         yield ledger
 
 

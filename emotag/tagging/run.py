@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from emotag.bundle.config import BundleConfig
 from emotag.bundle.finding import find_bundle
@@ -202,26 +202,23 @@ def _note(ledger: Ledger, path: str, outcome: Outcome | None, plan: _Plan) -> No
 
 def _say(path: str, outcome: Outcome, config: BundleConfig, min_confidence: float, top: int) -> Row:
     """Return the row of a photo."""
-    row = Row(path, outcome.status, outcome.note, model=config.name)
     if outcome.status != "tagged":
-        return row
+        return Row(path, outcome.status, outcome.note, model=config.name)
     names, emotion, positive = config.label_set.names, outcome.emotion, outcome.positive
     order = sorted(range(len(emotion)), key=emotion.__getitem__, reverse=True)
     best = order[0]
-    row = replace(
-        row,
-        status="uncertain",
+    is_sure = emotion[best] >= min_confidence
+    sentiment = "" if positive is None else ("positive" if positive >= 0.5 else "negative")
+    return Row(
+        path,
+        "tagged" if is_sure else "uncertain",
+        outcome.note,
+        emotion=names[best] if is_sure else "",
         confidence=emotion[best],
+        sentiment=sentiment if is_sure else "",
         p_positive=positive,
         probabilities=emotion,
+        model=config.name,
         top="; ".join(f"{names[index]} {emotion[index]:.2f}" for index in order[:top]) or None,
-    )
-    if emotion[best] < min_confidence:
-        return row
-    return replace(
-        row,
-        status="tagged",
-        emotion=names[best],
-        sentiment="" if positive is None else ("positive" if positive >= 0.5 else "negative"),
-        because=outcome.because,
+        because=outcome.because if is_sure else None,
     )

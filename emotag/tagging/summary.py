@@ -47,8 +47,11 @@ class Summary:
         self.emotions[row.emotion] += 1
         if row.sentiment:
             self.sentiments[row.sentiment] += 1
-        self.surest = nlargest(_KEPT, [*self.surest, row], key=_confidence)
-        self.least_sure = nsmallest(_KEPT, [*self.least_sure, row], key=_confidence)
+        # most rows are neither
+        if len(self.surest) < _KEPT or _confidence(row) > _confidence(self.surest[-1]):
+            self.surest = nlargest(_KEPT, [*self.surest, row], key=_confidence)
+        if len(self.least_sure) < _KEPT or _confidence(row) < _confidence(self.least_sure[-1]):
+            self.least_sure = nsmallest(_KEPT, [*self.least_sure, row], key=_confidence)
 
     @property
     def total(self) -> int:

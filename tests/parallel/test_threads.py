@@ -135,3 +135,10 @@ def test_what_is_no_number_of_threads(jobs: Any) -> None:
     with pytest.raises(ModelError) as caught:
         list(map_chunks(list, [1, 2], size=1, jobs=jobs))
     assert str(caught.value) == f"n_jobs={jobs!r} must be None or a whole number other than 0."
+
+
+def test_python_switches_sooner_between_threads_while_they_work() -> None:
+    usual = sys.getswitchinterval()
+    during = list(map_chunks(lambda _: sys.getswitchinterval(), [1, 2], size=1, jobs=1))
+    assert max(during) < usual / 10
+    assert sys.getswitchinterval() == usual
