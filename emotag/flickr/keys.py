@@ -13,6 +13,7 @@ from emotag.storage import replace_file
 
 __all__ = ["Credentials", "credentials_path", "find_credentials", "store_credentials"]
 
+_WORD = re.compile(r"[0-9A-Za-z_.~-]{1,128}", re.ASCII)
 _KEY_DIGITS = 32
 _SECRET_DIGITS = 16
 _PRIVATE_FILE = 0o600
@@ -33,14 +34,14 @@ class Credentials:
     Parameters
     ----------
     key : str
-        32 hexadecimal digits; space around them is dropped.
+        Flickr's have 32 hexadecimal digits; space around them is dropped.
     secret : str, optional
-        16 hexadecimal digits. Without it, requests are not signed.
+        Flickr's have 16 hexadecimal digits. Without it, requests are not signed.
 
     Raises
     ------
     FetchError
-        They are not of that form; the message does not repeat them.
+        They can be none, or are exchanged; the message does not repeat them.
 
     Examples
     --------
@@ -54,13 +55,14 @@ class Credentials:
     def __post_init__(self) -> None:
         object.__setattr__(self, "key", self.key.strip())
         object.__setattr__(self, "secret", self.secret.strip())
-        if _is_hexadecimal(self.key, _SECRET_DIGITS):
+        if _is_hexadecimal(self.key, _SECRET_DIGITS) and _is_hexadecimal(self.secret, _KEY_DIGITS):
             raise FetchError(
                 f"The key has {_SECRET_DIGITS} digits, as a secret has; are the two exchanged?"
             )
-        if not _is_hexadecimal(self.key, _KEY_DIGITS):
+        # whether they are good is for the service to say
+        if not _WORD.fullmatch(self.key):
             raise FetchError(_malformed("key", self.key, _KEY_DIGITS))
-        if self.secret and not _is_hexadecimal(self.secret, _SECRET_DIGITS):
+        if self.secret and not _WORD.fullmatch(self.secret):
             raise FetchError(_malformed("secret", self.secret, _SECRET_DIGITS))
 
     def __repr__(self) -> str:
@@ -178,7 +180,7 @@ def _refuse_open(path: str, mode: int) -> None:
 
 def _check(key: object, secret: object, where: str) -> Credentials:
     try:
-        return Credentials(str(key or ""), str(secret or ""))
+        return Credentials(*(word if isinstance(word, str) else "" for word in (key, secret)))
     except FetchError as error:
         raise FetchError(f"What is {where} is no key of Flickr. {error}") from None
 
@@ -188,7 +190,7 @@ def _is_hexadecimal(text: str, digits: int) -> bool:
 
 
 def _malformed(what: str, text: str, digits: int) -> str:
-    has = f"{len(text)} characters" if len(text) != digits else "others among them"
+    has = "others among them" if text else "none"
     return (
         f"A {what} has {digits} hexadecimal digits (0-9, a-f); this one has {has}. "
         "https://www.flickr.com/services/apps/ shows yours."

@@ -50,13 +50,10 @@ class TestCredentials:
     @pytest.mark.parametrize(
         ("key", "secret", "said"),
         [
-            (KEY[:-1], SECRET, "A key has 32 hexadecimal digits .* this one has 31 characters"),
-            (KEY + "0", SECRET, "this one has 33 characters"),
+            (KEY * 5, SECRET, "A key has 32 hexadecimal digits .* this one has others"),
             (KEY[:16] + " " + KEY[17:], SECRET, "this one has others among them"),
-            ("g" * 32, SECRET, "this one has others among them"),
-            ("", SECRET, "this one has 0 characters"),
-            (KEY, SECRET[:-1], "A secret has 16 hexadecimal digits .* this one has 15 char"),
-            (KEY, KEY, "A secret has 16 .* this one has 32 characters"),
+            ("", SECRET, "this one has none"),
+            (KEY, SECRET[:-1] + '"', "A secret has 16 hexadecimal digits .* this one has others"),
             (SECRET, KEY, "are the two exchanged"),
             ("\u0660" * 32, "", "this one has others among them"),
         ],
@@ -101,10 +98,10 @@ class TestFind:
     def test_a_malformed_one_is_said_with_its_place(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        path = write(folder, b'key = "tooshort"\n')
+        path = write(folder, b'key = "no key"\n')
         with pytest.raises(FetchError, match=f"What is in {path} is no key of Flickr. A key has"):
             find_credentials()
-        monkeypatch.setenv("FLICKR_API_KEY", "tooshort")
+        monkeypatch.setenv("FLICKR_API_KEY", "no key")
         said = "What is in FLICKR_API_KEY and FLICKR_API_SECRET is no key of Flickr. A key has 32"
         with pytest.raises(FetchError, match=said):
             find_credentials()
