@@ -30,9 +30,6 @@ __all__ = [
 STATIC_URL = "https://live.staticflickr.com"
 """Where the service keeps pictures. (Flickr, "Photo image URLs".)"""
 
-LARGEST = 32 << 20
-"""No picture of those sizes has as many bytes."""
-
 _TRIES = 3
 _REDIRECTS = 3
 

@@ -106,8 +106,10 @@ def keep_account(ledger: FetchLedger, account: FetchAccount) -> None:
     ledger.keep_fact(_ACCOUNT, asdict(account))
 
 
-def write_all(folder: str, entries: Sequence[Entry], account: FetchAccount) -> None:
-    """Write the manifest, the attribution and the card.
+def write_all(
+    folder: str, entries: Sequence[Entry], account: FetchAccount, *, with_card: bool = True
+) -> None:
+    """Write the manifest, the attribution and, if it is ours to write, the card.
 
     Raises
     ------
@@ -116,7 +118,8 @@ def write_all(folder: str, entries: Sequence[Entry], account: FetchAccount) -> N
     """
     # the manifest last: it is what tells others that the set is whole
     write_attribution(os.path.join(folder, ATTRIBUTION), entries)
-    write_card(os.path.join(folder, CARD), entries, account)
+    if with_card:
+        write_card(os.path.join(folder, CARD), entries, account)
     write_manifest(os.path.join(folder, MANIFEST), entries)
 
 
