@@ -127,10 +127,11 @@ def fetch(
         bool, typer.Option("--quiet", "-q", help="No progress and no summary.")
     ] = False,
 ) -> None:
-    """Collect Creative Commons photos from Flickr, a folder a label, ready for emotag fit.
+    """Collect Creative Commons photos from Flickr, by emotion.
 
-    It may be stopped at any time; the same command goes on. photos.csv and ATTRIBUTION.md
-    say whose each photo is, and under which licence. A key is needed: emotag fetch --setup.
+    Ready for emotag fit, a folder a label; photos.csv and ATTRIBUTION.md say whose each photo
+    is, and under which licence. A key is needed: emotag fetch --setup. It may be stopped at
+    any time; the same command goes on.
 
     Example: emotag fetch love fear --per-label 500 --out DATA
 

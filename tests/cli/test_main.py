@@ -33,6 +33,7 @@ class TestHelp:
             "untag",
             "merge",
             "demo",
+            "fetch",
             "fit",
             "models",
             "cache",
