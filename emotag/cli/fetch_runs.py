@@ -17,6 +17,7 @@ from emotag import __version__
 from emotag.cli.console import notes, results, safe
 from emotag.cli.fetch_progress import FetchProgress, fetch_progress
 from emotag.flickr.again import fetch_again
+from emotag.flickr.card import FetchAccount
 from emotag.flickr.client import FlickrClient
 from emotag.flickr.collecting import Collector
 from emotag.flickr.downloading import STATIC_URL, Downloader
@@ -25,12 +26,12 @@ from emotag.flickr.forgetting import forget_photos, parse_photo_id, read_forgott
 from emotag.flickr.keys import Credentials, find_credentials, store_credentials
 from emotag.flickr.ledger import FetchLedger
 from emotag.flickr.licences import LICENCES, Licence, choose_licences, update_licences
-from emotag.flickr.manifest import FetchAccount, read_manifest
+from emotag.flickr.manifest import read_manifest
 from emotag.flickr.preparing import data_folder, filled_folder, settle_request
 from emotag.flickr.quota import Quota
 from emotag.flickr.request import FetchRequest
 from emotag.flickr.selecting import Selection
-from emotag.flickr.transport import make_session, user_agent
+from emotag.flickr.session import make_session, user_agent
 from emotag.interrupts import on_interrupt
 
 __all__ = ["Plan", "estimate", "fetch_list", "fetch_search", "forget", "set_up"]
