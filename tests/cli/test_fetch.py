@@ -246,6 +246,8 @@ def test_two_at_once_are_refused(flickr: Flickr) -> None:
     ) as process:
         while not flickr.static_requests:
             time.sleep(0.05)
+        # so that the first is not done before the second begins, however busy the machine is
+        flickr.latency = 60.0
         done = run("fetch", "-n", "15", "-q")
         process.kill()
     assert done.code == 1
