@@ -19,6 +19,7 @@ from emotag.cli.console import notes, results, safe
 from emotag.cli.fetch_progress import fetch_progress
 from emotag.cli.tag_output import photos_text
 from emotag.flickr.again import fetch_again
+from emotag.flickr.card import CARD, FetchAccount
 from emotag.flickr.client import FlickrClient
 from emotag.flickr.collecting import Collector
 from emotag.flickr.downloading import STATIC_URL, Downloader
@@ -33,12 +34,12 @@ from emotag.flickr.forgetting import forget_photos, keep_out, parse_photo_id
 from emotag.flickr.keys import Credentials, find_credentials, store_credentials
 from emotag.flickr.ledger import FetchLedger
 from emotag.flickr.licences import LICENCES, Licence, choose_licences, update_licences
-from emotag.flickr.manifest import CARD, FetchAccount, read_manifest
+from emotag.flickr.manifest import read_manifest
 from emotag.flickr.preparing import data_folder, filled_folder, settle_request
 from emotag.flickr.quota import Quota
 from emotag.flickr.request import FetchRequest
 from emotag.flickr.selecting import Selection
-from emotag.flickr.transport import make_session, user_agent
+from emotag.flickr.session import make_session, user_agent
 from emotag.interrupts import on_interrupt
 from emotag.storage import replace_file
 

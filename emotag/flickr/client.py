@@ -19,7 +19,8 @@ from requests import PreparedRequest
 from emotag.errors import FetchError
 from emotag.flickr.keys import Credentials
 from emotag.flickr.quota import Quota
-from emotag.flickr.transport import Patience, make_session, user_agent
+from emotag.flickr.session import make_session, user_agent
+from emotag.flickr.transport import Patience
 
 __all__ = ["API_URL", "FlickrClient", "Refused", "SearchPage", "api_address"]
 

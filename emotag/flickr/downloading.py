@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 from emotag.errors import FetchError, PhotoError, StorageError
 from emotag.flickr.ledger import Fetched
 from emotag.flickr.records import SIZES, Record
-from emotag.flickr.transport import PatientSession
+from emotag.flickr.session import PatientSession
 from emotag.likeness import perceptual_hash
 from emotag.photos.decoding import DecodedPhoto, reduce_photo
 from emotag.storage import replace_file

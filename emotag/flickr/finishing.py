@@ -7,18 +7,12 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from emotag.flickr.attribution import ATTRIBUTION, write_attribution
+from emotag.flickr.card import CARD, FetchAccount, write_card
 from emotag.flickr.downloading import photo_file
 from emotag.flickr.ledger import Fetched, FetchLedger
 from emotag.flickr.licences import Licence
-from emotag.flickr.manifest import (
-    ATTRIBUTION,
-    CARD,
-    Entry,
-    FetchAccount,
-    write_attribution,
-    write_card,
-    write_manifest,
-)
+from emotag.flickr.manifest import Entry, write_manifest
 from emotag.flickr.records import Record
 from emotag.flickr.request import FetchRequest
 from emotag.flickr.selecting import Selection

@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from emotag.errors import FetchError, StorageError
+from emotag.flickr.attribution import ATTRIBUTION
+from emotag.flickr.card import CARD
 from emotag.flickr.finishing import MANIFEST
 from emotag.flickr.ledger import LEDGER, FetchLedger, open_fetch_ledger
-from emotag.flickr.manifest import ATTRIBUTION, CARD
 from emotag.flickr.request import FetchRequest
 
 __all__ = ["data_folder", "filled_folder", "settle_request"]

@@ -15,7 +15,7 @@ from emotag.flickr.downloading import Downloader
 from emotag.flickr.ledger import open_fetch_ledger
 from emotag.flickr.request import FetchRequest, parse_day
 from emotag.flickr.selecting import Selection
-from emotag.flickr.transport import make_session, user_agent
+from emotag.flickr.session import make_session, user_agent
 from tests.flickr.conftest import QUICK, Connect
 from tests.flickr.service import Faults, Flickr, make_photos, passing_faults, serve_flickr
 
