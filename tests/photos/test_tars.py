@@ -194,7 +194,7 @@ def test_of_a_packed_archive_that_is_cut_off_the_whole_files_are_read(name: str)
     [
         (b"", NO_TAR),
         (b"Dear diary," * 1000, NO_TAR),
-        (gzip.compress(b"Dear diary," * 1000), NO_TAR),
+        (gzip.compress(b"Dear diary," * 1000, mtime=0), NO_TAR),
         (
             b"\x1f\x8b",
             "it is damaged: Compressed file ended before the end-of-stream marker was reached",
