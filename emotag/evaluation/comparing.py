@@ -1,0 +1,176 @@
+"""Several models fitted and judged on the same splits."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from emotag import __version__
+from emotag.dataset import Dataset
+from emotag.emotions import LabelSet
+from emotag.evaluation.predicting import predict
+from emotag.evaluation.predictions import Predictions
+from emotag.evaluation.splits import Split
+from emotag.storage import cache_folder, replace_file
+
+__all__ = ["Fold", "Fitter", "judge_folds", "kept_folder"]
+
+Fitter = Callable[[str, Dataset, int], Any]
+"""Fits a model by its name to photos, with a seed; can be pickled."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One model to be fitted on one split.
+
+    Attributes
+    ----------
+    model : str
+        Its name.
+    split : Split
+        What to learn from and what to judge with.
+    dataset : Dataset
+        All photos.
+    labels : LabelSet
+        Of all photos.
+    fit : Fitter
+        Fits the model.
+    seed : int
+        Of the fit.
+    """
+
+    model: str
+    split: Split
+    dataset: Dataset
+    labels: LabelSet
+    fit: Fitter
+    seed: int
+
+    def __call__(self) -> Predictions:
+        """Return what the model says of the photos it has not learnt from.
+
+        A fold that was judged before is not fitted again.
+        """
+        path = self._path()
+        test = self.dataset.take(self.split.test)
+        if (kept := _read(path)) is not None:
+            return self._with(test, kept)
+        estimator = self.fit(self.model, self.dataset.take(self.split.train), self.seed)
+        said = predict(
+            estimator,
+            test.paths,
+            test.labels,
+            test.groups,
+            model=self.model,
+            label_set=self.labels,
+        )
+        said = replace(said, sentiments=test.sentiments, kinds=test.kinds)
+        _write(path, said)
+        return said
+
+    def _with(self, test: Dataset, kept: "_Kept") -> Predictions:
+        return Predictions(
+            model=self.model,
+            labels=self.labels,
+            actual=test.labels,
+            predicted=kept.predicted,
+            proba=kept.proba,
+            groups=test.groups,
+            paths=test.paths,
+            sentiments=test.sentiments,
+            kinds=test.kinds,
+        )
+
+    def _path(self) -> str:
+        """Return where the fold is kept: named by all that it follows from."""
+        parts = [
+            __version__,
+            self.model,
+            self.seed,
+            self.labels.names,
+            self.dataset.digests[self.split.train].tolist(),
+            self.dataset.labels[self.split.train].tolist(),
+            self.dataset.groups[self.split.train].tolist(),
+            self.dataset.digests[self.split.test].tolist(),
+        ]
+        key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+        return os.path.join(kept_folder(), f"{key}.npz")
+
+
+class _Kept(NamedTuple):
+    predicted: Any
+    proba: Any
+
+
+def kept_folder() -> str:
+    """Return the folder in the cache where judged folds are kept."""
+    return os.path.join(cache_folder(), "folds")
+
+
+def judge_folds(
+    folds: Sequence[Fold],
+    *,
+    run: Callable[[Sequence[Fold]], Sequence[Predictions]] | None = None,
+    tell: Callable[[Fold], object] = lambda _: None,
+) -> dict[str, Predictions]:
+    """Fit and judge models, and put together what each says of the photos of all its splits.
+
+    Parameters
+    ----------
+    folds : sequence of Fold
+        Each model with each split.
+    run : callable, optional
+        Runs several side by side; by default they run one after the other.
+    tell : callable
+        Told of each fold before it runs, where they run one after the other.
+
+    Returns
+    -------
+    dict of str to Predictions
+        By model, in the order of the folds; photos in the order of the splits.
+    """
+    if run is None:
+        judged: list[Predictions] = []
+        for fold in folds:
+            tell(fold)
+            judged.append(fold())
+    else:
+        judged = list(run(folds))
+    by_model: dict[str, list[Predictions]] = {}
+    for fold, said in zip(folds, judged, strict=True):
+        by_model.setdefault(fold.model, []).append(said)
+    return {model: _concatenate(parts) for model, parts in by_model.items()}
+
+
+def _concatenate(parts: Sequence[Predictions]) -> Predictions:
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    has_proba = all(part.proba is not None for part in parts)
+    columns: Mapping[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("actual", "predicted", "groups", "paths", "sentiments", "kinds")
+    }
+    proba = np.concatenate([part.proba for part in parts]) if has_proba else None
+    return Predictions(model=first.model, labels=first.labels, proba=proba, **columns)
+
+
+def _read(path: str) -> _Kept | None:
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return _Kept(kept["predicted"], kept["proba"] if "proba" in kept else None)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _write(path: str, said: Predictions) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    arrays = {"predicted": said.predicted}
+    if said.proba is not None:
+        arrays["proba"] = said.proba
+    with replace_file(path) as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
