@@ -8,6 +8,7 @@ __all__ = ["fetch"]
 
 
 def fetch(
+    context: typer.Context,
     labels: Annotated[
         list[str] | None,
         typer.Argument(
@@ -20,7 +21,10 @@ def fetch(
         str, typer.Option("--out", "-o", metavar="DATA", help="The folder to fill.")
     ] = "data",
     per_label: Annotated[
-        int, typer.Option("--per-label", "-n", min=1, metavar="N", help="Photos of each label.")
+        int,
+        typer.Option(
+            "--per-label", "-n", min=1, max=1_000_000, metavar="N", help="Photos of each label."
+        ),
     ] = 2000,
     query: Annotated[
         list[str] | None,
@@ -102,9 +106,7 @@ def fetch(
     ] = None,
     forget: Annotated[
         list[str] | None,
-        typer.Option(
-            "--forget", metavar="ID", help="Remove a photo everywhere, for good; may be repeated."
-        ),
+        typer.Option("--forget", metavar="ID...", help="Remove photos everywhere, for good."),
     ] = None,
     setup: Annotated[
         bool, typer.Option("--setup", help="Store your key of the Flickr API, for you alone.")
@@ -125,25 +127,26 @@ def fetch(
         bool, typer.Option("--quiet", "-q", help="No progress and no summary.")
     ] = False,
 ) -> None:
-    """Collect Creative Commons photos from Flickr, a folder a label, ready for emotag fit.
+    """Collect Creative Commons photos from Flickr, by emotion.
 
-    It may be stopped at any time; the same command goes on. photos.csv and ATTRIBUTION.md
-    say whose each photo is, and under which licence. A key is needed: emotag fetch --setup.
+    Ready for emotag fit, a folder a label; photos.csv and ATTRIBUTION.md say whose each photo
+    is, and under which licence. A key is needed: emotag fetch --setup. It may be stopped at
+    any time; the same command goes on.
 
     Example: emotag fetch love fear --per-label 500 --out DATA
 
     Exit status: 0 all done, 1 failed, 2 usage, 3 some photos could not be fetched.
     """
-    import time
-
     from emotag.cli import fetch_runs
+    from emotag.cli.fetch_options import check_job
     from emotag.flickr.request import FIRST_UPLOAD, choose_queries, parse_day, read_queries
 
+    check_job(context)
     if setup:
         fetch_runs.set_up()
         return
     if forget:
-        fetch_runs.forget(out, forget)
+        fetch_runs.forget(out, [*forget, *(labels or [])])
         return
     if manifest:
         failed = fetch_runs.fetch_list(manifest, out, contact=contact, threads=threads, quiet=quiet)
@@ -151,11 +154,11 @@ def fetch(
     plan = fetch_runs.Plan(
         queries=choose_queries(labels or [], query or [], read_queries(queries) if queries else {}),
         licence=licence,
+        per_label=per_label,
+        until=parse_day(until, end=True) if until else None,
         options={
-            "per_label": per_label,
             "size": size,
             "since": parse_day(since) if since else FIRST_UPLOAD,
-            "until": parse_day(until, end=True) if until else int(time.time()),
             "by_tags": by_tags,
             "bbox": bbox,
             "safe_search": safe_search,

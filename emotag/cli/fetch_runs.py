@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import sys
 import threading
 import time
@@ -15,23 +16,32 @@ from typing import Any
 
 from emotag import __version__
 from emotag.cli.console import notes, results, safe
-from emotag.cli.fetch_progress import FetchProgress, fetch_progress
+from emotag.cli.fetch_progress import fetch_progress
+from emotag.cli.tag_output import photos_text
 from emotag.flickr.again import fetch_again
+from emotag.flickr.card import CARD, FetchAccount
 from emotag.flickr.client import FlickrClient
 from emotag.flickr.collecting import Collector
 from emotag.flickr.downloading import STATIC_URL, Downloader
-from emotag.flickr.finishing import describe_photos, keep_account, write_all
-from emotag.flickr.forgetting import forget_photos, parse_photo_id, read_forgotten
+from emotag.flickr.finishing import (
+    MANIFEST,
+    describe_photos,
+    keep_account,
+    kept_account,
+    write_all,
+)
+from emotag.flickr.forgetting import forget_photos, keep_out, parse_photo_id
 from emotag.flickr.keys import Credentials, find_credentials, store_credentials
 from emotag.flickr.ledger import FetchLedger
 from emotag.flickr.licences import LICENCES, Licence, choose_licences, update_licences
-from emotag.flickr.manifest import FetchAccount, read_manifest
+from emotag.flickr.manifest import read_manifest
 from emotag.flickr.preparing import data_folder, filled_folder, settle_request
 from emotag.flickr.quota import Quota
 from emotag.flickr.request import FetchRequest
 from emotag.flickr.selecting import Selection
-from emotag.flickr.transport import make_session, user_agent
+from emotag.flickr.session import make_session, user_agent
 from emotag.interrupts import on_interrupt
+from emotag.storage import replace_file
 
 __all__ = ["Plan", "estimate", "fetch_list", "fetch_search", "forget", "set_up"]
 
@@ -40,6 +50,8 @@ _BYTES_AT_500 = 110_000
 # About what the static server gives to one connection.
 _SECONDS_A_PICTURE = 0.25
 _SHOWN = 10
+
+_LISTED = "listed.csv"
 
 
 @dataclass(frozen=True)
@@ -52,18 +64,28 @@ class Plan:
         By label.
     licence : str or None
         Codes; None for all.
+    per_label : int
+        How many photos of each.
+    until : int or None
+        The last second of upload; None for now.
     options : mapping
         The other fields of a `FetchRequest`.
     """
 
     queries: Mapping[str, str]
     licence: str | None
+    per_label: int
+    until: int | None
     options: Mapping[str, Any]
 
     def request(self, known: Mapping[int, Licence]) -> FetchRequest:
         """Return the request, now that the service's licences are known."""
         licences = choose_licences(self.licence, known)
-        return FetchRequest(queries=self.queries, licences=licences, **self.options)
+        counts = dict.fromkeys(self.queries, self.per_label)
+        until = int(time.time()) if self.until is None else self.until
+        return FetchRequest(
+            queries=self.queries, licences=licences, counts=counts, until=until, **self.options
+        )
 
 
 @contextmanager
@@ -87,20 +109,22 @@ def set_up() -> None:
 
 def forget(folder: str, photos: Sequence[str]) -> None:
     """Remove photos everywhere, for good."""
-    ids = [parse_photo_id(photo) for photo in photos]
+    ids = {parse_photo_id(photo) for photo in photos}
     with filled_folder(folder) as ledger:
-        removed = forget_photos(folder, ledger, ids)
+        removed = forget_photos(folder, ledger, sorted(ids))
     for file in removed:
         results.print(f"removed {safe(os.path.join(folder, file))}")
-    known = "" if removed else ", none of which was there"
+    verb = "is" if len(ids) == 1 else "are"
+    known = "" if removed else " None was there."
     notes.print(
-        f"{len(set(ids))} photos are kept out from now on{known}. Models and caches made of them "
-        "are not touched: emotag cache clear empties the cache."
+        f"{photos_text(len(ids))} {verb} kept out from now on.{known} Models that have learnt "
+        "from them stay as they are; emotag cache clear empties the cache."
     )
 
 
 def estimate(plan: Plan, *, contact: str, threads: int) -> None:
     """Print how many photos there are, and about what it takes to fetch them."""
+    plan.request(LICENCES)
     with stopping() as stop, _client(contact, stop) as (client, _):
         request = plan.request(update_licences(client.licences()))
         total = 0
@@ -108,15 +132,15 @@ def estimate(plan: Plan, *, contact: str, threads: int) -> None:
             page = client.search(
                 {**request.parameters(label, request.since, request.until), "per_page": 1}
             )
-            wanted = min(page.total, request.per_label)
+            wanted = min(page.total, plan.per_label)
             total += wanted
             results.print(f"{safe(label)}: about {page.total:,} photos, of which {wanted:,} wanted")
-    pages = sum(-(-request.per_label * 11 // 10 // request.per_page) for _ in request.queries)
+    pages = len(request.queries) * -(-plan.per_label * 11 // 10 // request.per_page)
     disk = total * _BYTES_AT_500 * (request.size / 500) ** 2
     minutes = total * _SECONDS_A_PICTURE / threads / 60
     results.print(
-        f"About {total:,} photos, {disk / 1e6:,.0f} MB, {minutes:,.0f} minutes, and {pages} calls "
-        "of the API or more. Nothing was fetched."
+        f"About {total:,} photos, {disk / 1e6:,.0f} MB, {minutes:,.0f} min, and {pages:,} or more "
+        "calls of the API. Nothing was fetched."
     )
 
 
@@ -124,15 +148,18 @@ def fetch_list(manifest: str, folder: str, *, contact: str, threads: int, quiet:
     """Fetch the photos of a manifest again; return whether some failed that may be there."""
     entries = read_manifest(manifest)
     began = _now()
+    user_agent(contact)
     with ExitStack() as stack:
-        ledger = stack.enter_context(data_folder(folder, filled_by_list=True))
+        ledger = stack.enter_context(data_folder(folder, manifest))
+        is_ours = kept_account(ledger) is not None or not os.path.exists(f"{folder}/{CARD}")
+        whole = _keep_whole_list(manifest, folder)
         stop = stack.enter_context(stopping())
         watcher = stack.enter_context(fetch_progress(quiet=quiet))
         again = fetch_again(
             entries,
             _downloader(stack, folder, contact, stop),
             watcher,
-            forgotten=read_forgotten(folder),
+            forgotten=keep_out(folder, ledger),
             threads=threads,
         )
         passed = Counter(reason for _, reason in [*again.gone, *again.failed])
@@ -147,9 +174,11 @@ def fetch_list(manifest: str, folder: str, *, contact: str, threads: int, quiet:
             passed=dict(passed),
         )
         keep_account(ledger, account)
-        write_all(folder, again.entries, account)
+        write_all(folder, again.entries, account, with_card=is_ours)
     if not quiet:
-        notes.print(f"{len(again.entries)} of {len(entries)} photos are in {safe(folder)}.")
+        notes.print(f"{len(again.entries):,} of {photos_text(len(entries))} are in {safe(folder)}.")
+        if whole and len(again.entries) < len(entries):
+            notes.print(f"The whole list is kept as {safe(whole)}.")
         for what, files in (
             ("changed since", again.changed),
             ("gone", [file for file, _ in again.gone]),
@@ -163,6 +192,9 @@ def fetch_search(
     plan: Plan, folder: str, *, contact: str, threads: int, update: bool, quiet: bool
 ) -> bool:
     """Collect photos; return whether some failed that may be there."""
+    # all that can be refused is refused before anything is made
+    plan.request(LICENCES)
+    user_agent(contact)
     credentials = find_credentials()
     began = _now()
     with ExitStack() as stack:
@@ -170,7 +202,10 @@ def fetch_search(
         stop = stack.enter_context(stopping())
         client, quota = stack.enter_context(_client(contact, stop, credentials))
         known = _known_licences(ledger, client)
-        request = settle_request(ledger, plan.request(known), folder, update=update)
+        request = settle_request(
+            ledger, plan.request(known), folder, until_now=plan.until is None, update=update
+        )
+        before = set(ledger.fetched())
         began = ledger.fact("began") or began
         ledger.keep_fact("began", began)
         watcher = stack.enter_context(fetch_progress(lambda: quota.left, quiet=quiet))
@@ -182,7 +217,7 @@ def fetch_search(
             client,
             downloader,
             watcher,
-            forgotten=read_forgotten(folder),
+            forgotten=keep_out(folder, ledger),
             threads=threads,
         )
         selection = collector.collect()
@@ -194,7 +229,7 @@ def fetch_search(
             began=began,
             ended=_now(),
             queries=request.queries,
-            wanted=request.per_label,
+            wanted=max(request.counts.values()),
             found={label: ledger.found(label) for label in request.queries},
             passed=dict(sum(passed.values(), Counter())),
         )
@@ -204,7 +239,13 @@ def fetch_search(
             (label, photo) for label, photo, state, _ in ledger.reasons() if state == "failed"
         ]
     if not quiet:
-        _print_summary(request, selection, passed, watcher, client.calls, folder)
+        chosen = {(label, photo) for label, ids in selection.chosen.items() for photo in ids}
+        new, total = len(chosen - before), len(chosen)
+        _print_summary(request, selection, passed)
+        notes.print(
+            f"{photos_text(total)} in {safe(folder)}, {new:,} of them new; {client.calls:,} calls "
+            f"of the API. Now: emotag fit {safe(folder)}"
+        )
         _print_some("not fetched this time", [f"{label}/{photo}.jpg" for label, photo in failed])
     return bool(failed)
 
@@ -253,21 +294,14 @@ def _print_summary(
     request: FetchRequest,
     selection: Selection,
     passed: Mapping[str, Counter[str]],
-    watcher: FetchProgress,
-    calls: int,
-    folder: str,
 ) -> None:
     for label, photos in selection.chosen.items():
-        notes.print(f"{safe(label)}: {len(photos):,} of {request.per_label:,}")
+        wanted = request.counts[label]
+        notes.print(f"{safe(label)}: {len(photos):,} of {wanted:,}")
         for reason, count in passed[label].most_common():
             notes.print(f"  {count:,} left out: {safe(reason)}")
-        if len(photos) < request.per_label:
+        if len(photos) < wanted:
             notes.print("  there are no more on Flickr under this query", style="yellow")
-    total = sum(map(len, selection.chosen.values()))
-    notes.print(
-        f"{total:,} photos in {safe(folder)}, {watcher.came_count:,} of them new; {calls} calls of "
-        f"the API. Now: emotag fit {safe(folder)}"
-    )
 
 
 def _print_some(what: str, files: Sequence[str]) -> None:
@@ -279,8 +313,27 @@ def _print_some(what: str, files: Sequence[str]) -> None:
             notes.print(f"  and {len(files) - _SHOWN:,} more")
 
 
+def _keep_whole_list(manifest: str, folder: str) -> str | None:
+    """Keep a list that stands where the manifest goes, since some of it may be gone."""
+    target, kept = os.path.join(folder, MANIFEST), os.path.join(folder, _LISTED)
+    if not (os.path.exists(target) and os.path.samefile(target, manifest)):
+        return None
+    if not os.path.exists(kept):
+        with open(manifest, "rb") as source, replace_file(kept) as copy:
+            shutil.copyfileobj(source, copy)
+    return kept
+
+
 def _command() -> str:
-    return shlex.join(["emotag", *sys.argv[1:]])
+    """Return what was typed, without whom to ask: the card is for everyone."""
+    words = iter(sys.argv[1:])
+    kept = []
+    for word in words:
+        if word == "--contact":
+            next(words, None)
+        elif not word.startswith("--contact="):
+            kept.append(word)
+    return shlex.join(["emotag", *kept])
 
 
 def _now() -> str:

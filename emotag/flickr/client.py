@@ -19,7 +19,8 @@ from requests import PreparedRequest
 from emotag.errors import FetchError
 from emotag.flickr.keys import Credentials
 from emotag.flickr.quota import Quota
-from emotag.flickr.transport import Patience, make_session, user_agent
+from emotag.flickr.session import make_session, user_agent
+from emotag.flickr.transport import Patience
 
 __all__ = ["API_URL", "FlickrClient", "Refused", "SearchPage", "api_address"]
 
@@ -33,7 +34,6 @@ _TRIES = 5
 _PASSING_CODES = {0, 10, 105, 106, 201}
 _KEY_CODE = 100
 _SECRET_CODES = {96, 97}
-_NOT_FOUND_CODE = 1
 _REFUSED_STATUSES = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 # What flickrapi raises over an answer that is no JSON, or not of the form that it expects.
 _RUBBISH = (ValueError, TypeError, LookupError, AttributeError, RecursionError)
@@ -175,15 +175,6 @@ class FlickrClient:
         """Return the licences that the service knows; raises as `search`."""
         return self._call("flickr.photos.licenses.getInfo", _read_licences, {})
 
-    def info(self, photo_id: str) -> dict[str, Any] | None:
-        """Return what is known of a photo, or None if there is none for us; raises as `search`."""
-        try:
-            return self._call("flickr.photos.getInfo", _read_photo, {"photo_id": photo_id})
-        except Refused as refusal:
-            if refusal.code == _NOT_FOUND_CODE:
-                return None
-            raise
-
     def _call(
         self, method: str, read: Callable[[dict[str, Any]], Result], parameters: dict[str, Any]
     ) -> Result:
@@ -311,10 +302,6 @@ def _read_page(answer: dict[str, Any]) -> SearchPage:
 
 def _read_licences(answer: dict[str, Any]) -> list[dict[str, Any]]:
     return _mappings(_mapping(answer, "licenses"), "license")
-
-
-def _read_photo(answer: dict[str, Any]) -> dict[str, Any]:
-    return _mapping(answer, "photo")
 
 
 def _mapping(parent: dict[str, Any], name: str) -> dict[str, Any]:

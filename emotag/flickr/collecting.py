@@ -1,7 +1,6 @@
 """The whole collection: search, choose, fetch, until every label has its photos or runs out."""
 
 import os
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -136,8 +135,8 @@ class Collector:
             The photos of the set, whose pictures are all there.
         """
         self._check_files()
-        first = int(self.request.per_label * (1 + _RESERVE)) + 1
-        for label in self.request.queries:
+        for label, count in self.request.counts.items():
+            first = int(count * (1 + _RESERVE)) + 1
             self.ledger.want(label, max(first, self.ledger.wanted(label)))
         while True:
             for label in self.request.queries:
@@ -178,7 +177,7 @@ class Collector:
             missing = [key for key in _in_turn(selection) if key not in states]
             for label, photos in selection.chosen.items():
                 have = sum((label, photo) in states for photo in photos)
-                self.watcher.planned(label, self.request.per_label, have)
+                self.watcher.planned(label, self.request.counts[label], have)
             if not missing:
                 return selection
             tasks = (self._task(label, photo) for label, photo in missing)
@@ -188,7 +187,7 @@ class Collector:
     def _select(self, excluded: Collection[tuple[str, str]]) -> Selection:
         return select_photos(
             {label: self.ledger.candidates(label) for label in self.request.queries},
-            per_label=self.request.per_label,
+            counts=self.request.counts,
             per_owner=self.request.per_owner,
             overlap=self.request.overlap,
             excluded=excluded,
@@ -209,7 +208,7 @@ class Collector:
     def _short(self, selection: Selection) -> dict[str, int]:
         """Return how many photos are lacking, by label, where there may be more."""
         lacking = {
-            label: self.request.per_label - len(photos)
+            label: self.request.counts[label] - len(photos)
             for label, photos in selection.chosen.items()
             if not self.ledger.is_exhausted(label)
         }
@@ -235,11 +234,3 @@ def _in_turn(selection: Selection) -> Iterator[tuple[str, str]]:
         for label, photos in selection.chosen.items():
             if index < len(photos):
                 yield label, photos[index]
-
-
-def lost(ledger: FetchLedger) -> dict[str, Counter[str]]:
-    """Return how many photos could not be fetched, by label and reason."""
-    counts: dict[str, Counter[str]] = {}
-    for label, _, _, reason in ledger.reasons():
-        counts.setdefault(label, Counter())[reason] += 1
-    return counts

@@ -12,7 +12,7 @@ from urllib.parse import urljoin, urlsplit
 from emotag.errors import FetchError, PhotoError, StorageError
 from emotag.flickr.ledger import Fetched
 from emotag.flickr.records import SIZES, Record
-from emotag.flickr.transport import PatientSession
+from emotag.flickr.session import PatientSession
 from emotag.likeness import perceptual_hash
 from emotag.photos.decoding import DecodedPhoto, reduce_photo
 from emotag.storage import replace_file
@@ -29,9 +29,6 @@ __all__ = [
 
 STATIC_URL = "https://live.staticflickr.com"
 """Where the service keeps pictures. (Flickr, "Photo image URLs".)"""
-
-LARGEST = 32 << 20
-"""No picture of those sizes has as many bytes."""
 
 _TRIES = 3
 _REDIRECTS = 3

@@ -7,18 +7,12 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from emotag.flickr.attribution import ATTRIBUTION, write_attribution
+from emotag.flickr.card import CARD, FetchAccount, write_card
 from emotag.flickr.downloading import photo_file
 from emotag.flickr.ledger import Fetched, FetchLedger
 from emotag.flickr.licences import Licence
-from emotag.flickr.manifest import (
-    ATTRIBUTION,
-    CARD,
-    Entry,
-    FetchAccount,
-    write_attribution,
-    write_card,
-    write_manifest,
-)
+from emotag.flickr.manifest import Entry, write_manifest
 from emotag.flickr.records import Record
 from emotag.flickr.request import FetchRequest
 from emotag.flickr.selecting import Selection
@@ -106,8 +100,10 @@ def keep_account(ledger: FetchLedger, account: FetchAccount) -> None:
     ledger.keep_fact(_ACCOUNT, asdict(account))
 
 
-def write_all(folder: str, entries: Sequence[Entry], account: FetchAccount) -> None:
-    """Write the manifest, the attribution and the card.
+def write_all(
+    folder: str, entries: Sequence[Entry], account: FetchAccount, *, with_card: bool = True
+) -> None:
+    """Write the manifest, the attribution and, if it is ours to write, the card.
 
     Raises
     ------
@@ -116,7 +112,8 @@ def write_all(folder: str, entries: Sequence[Entry], account: FetchAccount) -> N
     """
     # the manifest last: it is what tells others that the set is whole
     write_attribution(os.path.join(folder, ATTRIBUTION), entries)
-    write_card(os.path.join(folder, CARD), entries, account)
+    if with_card:
+        write_card(os.path.join(folder, CARD), entries, account)
     write_manifest(os.path.join(folder, MANIFEST), entries)
 
 

@@ -14,7 +14,7 @@ from emotag.flickr.ledger import FetchLedger
 from emotag.flickr.manifest import Entry, read_manifest
 from emotag.storage import replace_file
 
-__all__ = ["FORGOTTEN", "forget_photos", "parse_photo_id", "read_forgotten"]
+__all__ = ["FORGOTTEN", "forget_photos", "keep_out", "parse_photo_id", "read_forgotten"]
 
 FORGOTTEN = "forgotten.txt"
 """The file, in the folder of the data, of the ids that are never fetched again."""
@@ -86,17 +86,28 @@ def forget_photos(folder: str, ledger: FetchLedger, photos: Sequence[str]) -> li
     """
     gone = set(photos)
     _note(folder, read_forgotten(folder) | gone)
-    manifest = os.path.join(folder, MANIFEST)
-    entries = read_manifest(manifest) if os.path.exists(manifest) else []
-    labels = {entry.label for entry in entries} | set(ledger.labels())
+    labels = [entry.name for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
     removed = [file for file in _files(labels, gone) if _remove(folder, file)]
     for photo in gone:
         ledger.erase(photo)
+    manifest = os.path.join(folder, MANIFEST)
+    entries = read_manifest(manifest) if os.path.exists(manifest) else []
     account = kept_account(ledger)
     left = [entry for entry in entries if entry.id not in gone]
     if account is not None and len(left) < len(entries):
         write_all(folder, _without_lone_groups(left), account)
     return removed
+
+
+def keep_out(folder: str, ledger: FetchLedger) -> set[str]:
+    """Make sure that no forgotten photo is in a folder, and return their ids.
+
+    A forgetting may have been killed, or the list come from elsewhere.
+    """
+    forgotten = read_forgotten(folder)
+    if left := [photo for photo in sorted(forgotten) if ledger.knows(photo)]:
+        forget_photos(folder, ledger, left)
+    return forgotten
 
 
 def _note(folder: str, photos: Iterable[str]) -> None:

@@ -344,6 +344,12 @@ class FetchLedger:
         """Forget failures that may be over."""
         self._sql.execute("DELETE FROM photos WHERE state = 'failed'")
 
+    def knows(self, photo: str) -> bool:
+        """Return whether anything is known of a photo."""
+        tables = ("found", "photos", "seen")
+        query = "SELECT count(*) FROM {} WHERE id = ?"
+        return any(self._scalar(query.format(table), photo) for table in tables)
+
     def erase(self, photo: str) -> None:
         """Remove all that is known of a photo."""
         with self._transaction():
@@ -453,8 +459,9 @@ def _refuse_other_version(path: str) -> None:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
             raise StorageError(
-                f"{path} cannot be used: {error}. If it is damaged, delete it: photos that are "
-                "there are fetched again."
+                f"{path} cannot be used: {error}. If it is damaged, delete it and what emotag "
+                "wrote beside it, photos.csv, ATTRIBUTION.md and README.md; then all is fetched "
+                "anew."
             ) from error
     if version not in (0, _VERSION):
         raise StorageError(

@@ -1,36 +1,17 @@
-"""What is written beside the photos: the manifest, the attribution, the data card."""
+"""The manifest: a row for each photo of a set, as CSV."""
 
 import csv
-import io
 import re
 import sys
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any, TextIO, get_type_hints
-from urllib.parse import quote
 
 from emotag.errors import DataError
-from emotag.pages.escaping import visible
-from emotag.storage import replace_file
+from emotag.flickr.text import clean_text, replace_text
 
-__all__ = [
-    "ATTRIBUTION",
-    "CARD",
-    "COLUMNS",
-    "Entry",
-    "FetchAccount",
-    "clean_text",
-    "read_manifest",
-    "write_attribution",
-    "write_card",
-    "write_manifest",
-]
-
-ATTRIBUTION = "ATTRIBUTION.md"
-CARD = "README.md"
+__all__ = ["COLUMNS", "Entry", "read_manifest", "write_manifest"]
 
 
 @dataclass(frozen=True)
@@ -111,22 +92,6 @@ _PLAIN = ("file", "label")
 # apostrophes before it. (OWASP, "CSV Injection".)
 _FORMULA = re.compile("'*\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
 
-# Control characters, halves of characters, separators of lines and paragraphs.
-_BREAKING = {"Cc", "Cs", "Zl", "Zp"}
-
-
-def clean_text(text: str) -> str:
-    r"""Return text on one line: a space stands for whatever would break it.
-
-    Examples
-    --------
-    >>> clean_text("two\r\nlines")
-    'two  lines'
-    """
-    if text.isprintable():
-        return text
-    return "".join(" " if unicodedata.category(mark) in _BREAKING else mark for mark in text)
-
 
 def write_manifest(path: str, entries: Iterable[Entry]) -> None:
     """Write the manifest, as `emotag.dataset` and any reader of CSV take it.
@@ -148,7 +113,7 @@ def write_manifest(path: str, entries: Iterable[Entry]) -> None:
     StorageError
         It cannot be written.
     """
-    with _replace_text(path) as file:
+    with replace_text(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(_cells(entry) for entry in entries)
@@ -274,264 +239,3 @@ _PARSERS: dict[object, Callable[[str], str | int | bool | None]] = {
     int | None: _parse_number,
     bool: _parse_truth,
 }
-
-
-def write_attribution(path: str, entries: Iterable[Entry]) -> None:
-    """Write who made each photo and under which licence, as Creative Commons asks.
-
-    Title, author, source and licence of each, by label. Nothing in a title or
-    in a name is taken for Markdown or HTML, and what would change the
-    direction of writing is shown, not done.
-
-    Parameters
-    ----------
-    path : str
-        The file to be.
-    entries : iterable of Entry
-        The photos.
-
-    Raises
-    ------
-    StorageError
-        It cannot be written.
-
-    References
-    ----------
-    Creative Commons, "Recommended practices for attribution".
-    """
-    by_label: dict[str, list[Entry]] = {}
-    for entry in entries:
-        by_label.setdefault(entry.label, []).append(entry)
-    with _replace_text(path) as file:
-        file.write(_ATTRIBUTION_HEAD)
-        for label, photos in by_label.items():
-            file.write(f"\n## {_escape(label) or 'Without a label'}\n\n")
-            file.writelines(f"- {_attribute(photo)}\n" for photo in photos)
-
-
-_ATTRIBUTION_HEAD = """# Attribution
-
-Every photo here was made by someone who allows its use under a licence. Whoever
-shows or passes on a photo names its title, its author, its source and its
-licence, as they stand here, and says if it was changed. The files are as Flickr
-scaled them, and otherwise unchanged. What a licence asks beyond that is said
-behind it.
-"""
-
-
-def _attribute(photo: Entry) -> str:
-    title = _link(photo.title.strip() or "Untitled", photo.page)
-    people = f"https://www.flickr.com/people/{quote(photo.owner, safe='@')}/"
-    author = _link(
-        photo.owner_name.strip() or photo.owner or "unknown", people if photo.owner else ""
-    )
-    licence = _link(photo.licence_name or "no licence is known", photo.licence_url)
-    asked = [
-        text
-        for text, applies in (
-            ("no commercial use", photo.non_commercial),
-            ("changed versions may not be shared", photo.no_derivatives),
-        )
-        if applies
-    ]
-    limits = f" ({'; '.join(asked)})" if asked else ""
-    return f"“{title}” by {author}, {licence}{limits}. File: {_escape(photo.file)}"
-
-
-@dataclass(frozen=True)
-class FetchAccount:
-    """How a set of photos was collected.
-
-    Attributes
-    ----------
-    command : str
-        What was typed, without anything that is secret.
-    version : str
-        Of emotag.
-    began, ended : str
-        When, as ISO 8601 in UTC.
-    queries : mapping of str to str
-        What each label was searched by, in the order of the labels.
-    wanted : int
-        How many photos of each label were asked for.
-    found : mapping of str to int
-        How many photos the service gave for each label.
-    passed : mapping of str to int
-        How many photos were found and left out, by reason.
-    """
-
-    command: str
-    version: str
-    began: str
-    ended: str
-    queries: Mapping[str, str]
-    wanted: int
-    found: Mapping[str, int] = field(default_factory=dict)
-    passed: Mapping[str, int] = field(default_factory=dict)
-
-
-def write_card(path: str, entries: Sequence[Entry], account: FetchAccount) -> None:
-    """Write what a stranger must know of the set before using it.
-
-    Parameters
-    ----------
-    path : str
-        The file to be.
-    entries : sequence of Entry
-        The photos.
-    account : FetchAccount
-        How they were collected.
-
-    Raises
-    ------
-    StorageError
-        It cannot be written.
-    """
-    parts = [
-        f"# {len(entries):,} photos from Flickr, by emotion",
-        f"Collected by emotag {_escape(account.version)} from {_escape(account.began)} to "
-        f"{_escape(account.ended)}. `photos.csv` says of each photo what is known of it, "
-        f"`{ATTRIBUTION}` who made it.",
-        _code(account.command),
-        _labels_section(entries, account),
-        _licences_section(entries),
-        _likeness_section(entries),
-        _passed_section(account),
-        _CAVEATS,
-        _USE,
-    ]
-    with _replace_text(path) as file:
-        file.write("\n\n".join(parts) + "\n")
-
-
-_CAVEATS = """## What to know before using it
-
-- **Labels are queries.** A photo is here because its title, tags or description
-  matched. No person looked whether it shows the emotion, and many will not.
-- **It is a sample of Flickr,** most interesting first by Flickr's own measure, and
-  no sample of photos or of people. Ranks hold within a slice of upload dates only.
-- **Licences change.** Each was as `photos.csv` says when the photo was fetched. An
-  author may have changed it since, which does not take back what was allowed
-  before, or may never have had the right to give it: a licence is the word of
-  whoever uploaded the photo.
-- **There are people on the photos.** A licence settles the author's rights and
-  not theirs. Do not identify them, and do not judge them by a label.
-- **An author may ask for a photo to go:** `emotag fetch --forget ID` removes it
-  everywhere and keeps it out.
-- **Cells that begin like a formula** have an apostrophe before them in `photos.csv`,
-  so that no spreadsheet runs them."""
-
-_USE = """## How to use it
-
-```console
-$ emotag fit .                       # learn from it; the split goes by the column group
-$ emotag fetch --from photos.csv     # fetch the same photos elsewhere
-```
-
-Publish the list rather than the photos: whoever fetches them anew gets only
-what is still offered."""
-
-
-def _labels_section(entries: Sequence[Entry], account: FetchAccount) -> str:
-    photos = Counter(entry.label for entry in entries)
-    owners = Counter(label for label, _ in {(entry.label, entry.owner) for entry in entries})
-    rows = [
-        [
-            _escape(label),
-            _escape(account.queries.get(label, "")),
-            f"{account.found.get(label, 0):,}",
-            f"{photos[label]:,}",
-            f"{owners[label]:,}",
-        ]
-        for label in dict.fromkeys([*account.queries, *photos])
-    ]
-    lacking = [label for label in account.queries if photos[label] < account.wanted]
-    note = f"{account.wanted:,} photos of each label were asked for"
-    note += f"; fewer were to be had of {_escape(', '.join(lacking))}." if lacking else "."
-    table = _table(["label", "query", "found", "photos", "owners"], rows)
-    return f"## Labels\n\n{note}\n\n{table}"
-
-
-def _licences_section(entries: Sequence[Entry]) -> str:
-    counts = Counter(
-        (entry.licence_name, entry.non_commercial, entry.no_derivatives) for entry in entries
-    )
-    rows = [
-        [
-            _escape(name) or "not known",
-            f"{count:,}",
-            "no" if non_commercial else "yes",
-            "no" if no_derivatives else "yes",
-        ]
-        for (name, non_commercial, no_derivatives), count in sorted(counts.items())
-    ]
-    no_commerce = sum(entry.non_commercial for entry in entries)
-    no_changes = sum(entry.no_derivatives for entry in entries)
-    table = _table(["licence", "photos", "commercial use", "changed versions"], rows)
-    return (
-        f"## Licences\n\n{no_commerce:,} photos may not be used commercially, and of "
-        f"{no_changes:,} no changed version may be shared, which a crop may be. The columns "
-        f"`non_commercial` and `no_derivatives` tell them apart.\n\n{table}"
-    )
-
-
-def _likeness_section(entries: Sequence[Entry]) -> str:
-    alike = [entry for entry in entries if entry.duplicate_group is not None]
-    groups: dict[int | None, set[str]] = {}
-    for entry in alike:
-        groups.setdefault(entry.duplicate_group, set()).add(entry.label)
-    across = sum(len(labels) > 1 for labels in groups.values())
-    return (
-        f"## Near-duplicates\n\n{len(alike):,} photos look like another one, in {len(groups):,} "
-        f"groups by perceptual hash, {across:,} of them with more than one label. They are "
-        "kept, and the column `duplicate_group` tells which belong together."
-    )
-
-
-def _passed_section(account: FetchAccount) -> str:
-    if not account.passed:
-        return "## Left out\n\nNo photo that was found was left out."
-    ordered = sorted(account.passed.items(), key=lambda item: (-item[1], item[0]))
-    rows = [[_escape(reason), f"{count:,}"] for reason, count in ordered]
-    return f"## Left out\n\n{_table(['reason', 'photos'], rows)}"
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-# What begins something else than text in CommonMark, or on the sites that show it, in the middle
-# of a line: among them formulas ($), pictures (:smile:) and addresses.
-_MARKUP = re.compile(r"[\\`*_{}\[\]~|$]|:(?=//|[a-z+][\w+-]*:)|(?<=www)\.", re.IGNORECASE)
-_ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-
-
-def _escape(text: str) -> str:
-    """Return text that Markdown shows as it is, on one line."""
-    shown = visible(" ".join(clean_text(text).split()))
-    return _MARKUP.sub(r"\\\g<0>", shown).translate(_ENTITIES)
-
-
-def _link(text: str, url: str) -> str:
-    if not re.fullmatch(r"https?://[!-~]+", url):
-        return _escape(text)
-    address = quote(url, safe=":/?#@!$&'+,;=%").replace("&", "&amp;")
-    return f"[{_escape(text)}]({address})"
-
-
-def _code(text: str) -> str:
-    longest = max(map(len, re.findall("`+", text)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}console\n$ {visible(clean_text(text))}\n{fence}"
-
-
-@contextmanager
-def _replace_text(path: str) -> Iterator[TextIO]:
-    with replace_file(path) as binary:
-        text = io.TextIOWrapper(binary, encoding="utf-8", newline="")
-        try:
-            yield text
-        finally:
-            # closing it would close the other before that is safe on the disk
-            text.detach()

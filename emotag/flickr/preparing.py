@@ -4,8 +4,11 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from emotag.errors import FetchError, StorageError
+from emotag.flickr.attribution import ATTRIBUTION
+from emotag.flickr.card import CARD
 from emotag.flickr.finishing import MANIFEST
 from emotag.flickr.ledger import LEDGER, FetchLedger, open_fetch_ledger
 from emotag.flickr.request import FetchRequest
@@ -17,15 +20,16 @@ _LISTED = "listed"
 
 
 @contextmanager
-def data_folder(folder: str, *, filled_by_list: bool = False) -> Iterator[FetchLedger]:
+def data_folder(folder: str, listed_in: str | None = None) -> Iterator[FetchLedger]:
     """Make a folder of data, or go on with one, with its ledger.
 
     Parameters
     ----------
     folder : str
         Missing parents are made.
-    filled_by_list : bool, default=False
-        Whether a manifest says what goes into it.
+    listed_in : str, optional
+        The manifest that says what goes into it; it may stand in the folder.
+        By default a search does.
 
     Raises
     ------
@@ -34,23 +38,32 @@ def data_folder(folder: str, *, filled_by_list: bool = False) -> Iterator[FetchL
     StorageError
         It cannot be made.
     """
-    is_new = not os.path.exists(os.path.join(folder, LEDGER))
-    if is_new and os.path.exists(os.path.join(folder, MANIFEST)) and not filled_by_list:
-        raise FetchError(
-            f"{folder} holds a {MANIFEST} that emotag fetch did not write, and that would be "
-            "replaced; name another folder with --out."
-        )
+    if not os.path.exists(os.path.join(folder, LEDGER)):
+        _refuse_files_of_others(folder, listed_in)
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
         raise StorageError(f"{folder} cannot be made: {error.strerror or error}.") from error
     with open_fetch_ledger(folder) as ledger:
-        if is_new:
-            ledger.keep_fact(_LISTED, filled_by_list)
-        elif bool(ledger.fact(_LISTED)) != filled_by_list:
-            how = "by a search" if filled_by_list else "by a list (--from)"
+        is_listed = ledger.fact(_LISTED)
+        if is_listed is None:
+            ledger.keep_fact(_LISTED, listed_in is not None)
+        elif is_listed != (listed_in is not None):
+            how = "by a list (--from)" if is_listed else "by a search"
             raise FetchError(f"{folder} was filled {how}; name another folder with --out.")
         yield ledger
+
+
+def _refuse_files_of_others(folder: str, listed_in: str | None) -> None:
+    manifest = os.path.join(folder, MANIFEST)
+    if listed_in and os.path.exists(manifest) and os.path.samefile(manifest, listed_in):
+        return
+    for name in (MANIFEST, ATTRIBUTION, CARD):
+        if os.path.lexists(os.path.join(folder, name)):
+            raise FetchError(
+                f"{folder} holds a {name} that emotag fetch did not write, and that would be "
+                "replaced; name another folder with --out."
+            )
 
 
 @contextmanager
@@ -71,7 +84,12 @@ def filled_folder(folder: str) -> Iterator[FetchLedger]:
 
 
 def settle_request(
-    ledger: FetchLedger, asked: FetchRequest, folder: str, *, update: bool = False
+    ledger: FetchLedger,
+    asked: FetchRequest,
+    folder: str,
+    *,
+    until_now: bool = True,
+    update: bool = False,
 ) -> FetchRequest:
     """Return the request by which a folder is filled from now on, and note it.
 
@@ -83,9 +101,11 @@ def settle_request(
     ledger : FetchLedger
         Of the folder.
     asked : FetchRequest
-        What is asked for now; ``until`` may be 0 for now.
+        What is asked for now.
     folder : str
         For messages.
+    until_now : bool, default=True
+        Whether its last day is this one because nobody said another.
     update : bool, default=False
         Whether photos count that were uploaded since.
 
@@ -110,9 +130,25 @@ def settle_request(
             f"{folder} was filled by a request of another {', another '.join(differing)}; give "
             "the same options, or name another folder with --out."
         )
-    settled = replace(before, queries=queries, per_label=max(before.per_label, asked.per_label))
+    if (
+        asked.until != before.until
+        and not until_now
+        and not (update and asked.until > before.until)
+    ):
+        raise FetchError(
+            f"{folder} was filled by photos that were uploaded until {_day(before.until)}. For "
+            "later ones add --update; for earlier ones name another folder with --out."
+        )
+    counts = dict(before.counts)
+    for label, count in asked.counts.items():
+        counts[label] = max(count, counts.get(label, 0))
+    settled = replace(before, queries=queries, counts=counts)
     if update:
         ledger.look_until(before, asked.until)
         settled = replace(settled, until=asked.until)
     ledger.keep_request(settled)
     return settled
+
+
+def _day(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()

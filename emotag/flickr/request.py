@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -35,10 +36,12 @@ _PER_PAGE_BY_PLACE = 250
 # The paper's queries are the emotions' names, but for one.
 _QUERIES = {"sadness": "sad"}
 
-_LABEL = re.compile(r"[^\W_][\w .-]{0,63}")
+_LONGEST = 64
+# What else stands beside the folders of the labels.
+_RESERVED = {"photos.csv", "attribution.md", "readme.md", "fetch.sqlite", "forgotten.txt"}
 
 # What may be another the next time without making the data another set.
-_FREE = ("until", "per_label")
+_FREE = ("until", "counts")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class FetchRequest:
         What each label is searched by, in the order of the labels.
     licences : tuple of int
         By the numbers of the service.
-    per_label : int
+    counts : dict of str to int
         How many photos of each label there shall be.
     size : int
         The longer side that a picture shall cover, in pixels; one of `SIZES`.
@@ -73,7 +76,7 @@ class FetchRequest:
 
     queries: Mapping[str, str]
     licences: tuple[int, ...]
-    per_label: int
+    counts: Mapping[str, int]
     size: int = 500
     since: int = FIRST_UPLOAD
     until: int = 0
@@ -133,7 +136,7 @@ class FetchRequest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON can hold it."""
-        return asdict(self) | {"queries": dict(self.queries), "licences": list(self.licences)}
+        return asdict(self) | {"licences": list(self.licences)}
 
     @classmethod
     def from_dict(cls, said: Mapping[str, Any]) -> Self:
@@ -243,11 +246,24 @@ def check_label(name: str) -> None:
     DataError
         The message says what a label may be.
     """
-    if not _LABEL.fullmatch(name) or name != name.strip() or name.endswith("."):
+    if name.casefold() in _RESERVED:
+        raise DataError(f"{name!r} can be no label: a file of that name stands beside the folders.")
+    if not _can_be_folder(name):
         raise DataError(
             f"{name!r} can be no label: it becomes a folder, so it takes letters, digits, spaces, "
             "dots, - and _, begins with a letter or a digit, and ends with none of space and dot."
         )
+
+
+def _can_be_folder(name: str) -> bool:
+    """Return whether every system takes a name for a folder, and no spreadsheet for a formula."""
+    # letters, marks and digits of any script
+    kinds = [unicodedata.category(letter)[0] for letter in name]
+    is_plain = all(
+        kind in "LMN" or letter in " .-_" for kind, letter in zip(kinds, name, strict=True)
+    )
+    begins_and_ends = bool(kinds) and kinds[0] in "LN" and name[-1] not in " ."
+    return is_plain and begins_and_ends and len(name) <= _LONGEST
 
 
 def _check_bbox(text: str) -> None:

@@ -29,7 +29,7 @@ class Selection:
 def select_photos(
     candidates: Mapping[str, Sequence[Candidate]],
     *,
-    per_label: int,
+    counts: Mapping[str, int],
     per_owner: int,
     overlap: str,
     excluded: Collection[tuple[str, str]] = (),
@@ -43,7 +43,7 @@ def select_photos(
     ----------
     candidates : mapping of str to sequence of Candidate
         By label, in the order in which they are to be taken.
-    per_label : int
+    counts : mapping of str to int
         How many of each label.
     per_owner : int
         How many of one owner, over all labels.
@@ -57,7 +57,9 @@ def select_photos(
     --------
     >>> found = {"love": [Candidate("1", "ann"), Candidate("2", "bob")],
     ...          "fear": [Candidate("2", "bob"), Candidate("3", "eve")]}
-    >>> select_photos(found, per_label=2, per_owner=20, overlap="drop").chosen
+    >>> select_photos(
+    ...     found, counts={"love": 2, "fear": 2}, per_owner=20, overlap="drop"
+    ... ).chosen
     {'love': ['1'], 'fear': ['3']}
     """
     homes = _homes(candidates)
@@ -67,7 +69,7 @@ def select_photos(
     )
     for turn in zip_longest(*candidates.values()):
         for label, photo in zip(candidates, turn, strict=True):
-            if photo is None or len(result.chosen[label]) == per_label:
+            if photo is None or len(result.chosen[label]) == counts[label]:
                 continue
             reason = _objection(label, photo, homes[photo.id], overlap, excluded)
             if not reason and owners[photo.owner] >= per_owner:

@@ -5,9 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,19 +14,10 @@ from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
 
-from emotag import __version__
 from emotag.errors import FetchError
+from emotag.flickr.retry_after import seconds_asked
 
-__all__ = [
-    "LONGEST_WAIT",
-    "Patience",
-    "PatientAdapter",
-    "PatientSession",
-    "Stopped",
-    "Unanswered",
-    "make_session",
-    "user_agent",
-]
+__all__ = ["LONGEST_WAIT", "Patience", "PatientAdapter", "Stopped", "Unanswered"]
 
 LONGEST_WAIT = 300.0
 """Seconds that a server may ask for; who asks for more is not waited for."""
@@ -288,115 +277,11 @@ class _TooLargeError(Exception):
     """A body that is larger than anything that was asked for."""
 
 
-class PatientSession(requests.Session):
-    """A session for several threads: patient, without cookies, and following no redirect.
-
-    Proxies are those of the environment; passwords in ``.netrc`` are left there.
-
-    Parameters
-    ----------
-    agent : str
-        As `user_agent` returns it.
-    adapter : PatientAdapter
-        Sends all requests.
-    """
-
-    def __init__(self, agent: str, adapter: PatientAdapter) -> None:
-        super().__init__()
-        self.adapter = adapter
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
-        self.headers["User-Agent"] = agent
-        # with something here, requests does not look into .netrc
-        self.auth = _add_nothing
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-
-    def get_redirect_target(self, resp: Response) -> None:  # noqa: ARG002
-        """Return None, so that nothing is sent to where an answer points."""
-        return
-
-
-def make_session(
-    agent: str,
-    *,
-    patience: Patience | None = None,
-    before_try: Callable[[PreparedRequest], object] | None = None,
-    stop: threading.Event | None = None,
-    generator: random.Random | None = None,
-) -> PatientSession:
-    """Return a session whose requests go through a `PatientAdapter` with these arguments."""
-    adapter = PatientAdapter(patience, before_try=before_try, stop=stop, generator=generator)
-    return PatientSession(agent, adapter)
-
-
-def user_agent(contact: str = "") -> str:
-    """Return how emotag names itself to servers.
-
-    Parameters
-    ----------
-    contact : str, optional
-        Of who runs it, for the people behind the server: a mail address, or a page.
-
-    Raises
-    ------
-    FetchError
-        The contact has characters that no header may hold.
-
-    Examples
-    --------
-    >>> user_agent("photos@example.org").partition("/")[0]
-    'emotag'
-    >>> user_agent("photos@example.org").partition(" ")[2]
-    '(+photos@example.org)'
-    """
-    contact = contact.strip()
-    if not (contact.isascii() and contact.isprintable()) or set(contact) & set("()"):
-        raise FetchError(
-            f"The contact {contact!r} cannot be sent; give a mail address or the address of a "
-            "page, in plain ASCII."
-        )
-    return f"emotag/{__version__} (+{contact})" if contact else f"emotag/{__version__}"
-
-
-def _add_nothing(request: PreparedRequest) -> PreparedRequest:
-    return request
-
-
 def _read_failure(response: Response) -> _Failure:
     status = response.status_code
     reason = f"the status is {status}"
-    asked = _seconds_asked(response.headers.get("Retry-After"), response.headers.get("Date"))
+    asked = seconds_asked(response.headers.get("Retry-After"), response.headers.get("Date"))
     return _Failure(reason, asked or 0.0, asked is not None or status in _BUSY_STATUSES)
-
-
-def _seconds_asked(text: str | None, date: str | None) -> float | None:
-    """Return what a Retry-After asks for: seconds, or until a date (RFC 9110, 10.2.3).
-
-    Examples
-    --------
-    >>> _seconds_asked("120", None)
-    120.0
-    >>> _seconds_asked("Wed, 21 Oct 2015 07:28:30 GMT", "Wed, 21 Oct 2015 07:28:00 GMT")
-    30.0
-    """
-    if text is None:
-        return None
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    until = _unix_time(text)
-    if until is None:
-        return None
-    # by the server's clock where it tells it, since ours may be wrong
-    now = _unix_time(date) if date else None
-    return max(0.0, until - (time.time() if now is None else now))
-
-
-def _unix_time(text: str) -> float | None:
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
-        return None
 
 
 def _is_certificate_refused(error: Exception) -> bool:

@@ -11,7 +11,7 @@ import emotag as package
 from tests.cli.program import command, run, run_here
 from tests.conftest import draw_photo
 
-COMMANDS = ["tag", "untag", "merge", "demo", "fit", "models", "cache", "cache clear"]
+COMMANDS = ["tag", "untag", "merge", "demo", "fetch", "fit", "models", "cache", "cache clear"]
 
 
 class TestHelp:
@@ -19,7 +19,7 @@ class TestHelp:
         outcome = emotag()
         shown = outcome.out + outcome.err
         assert outcome.code == 2
-        for name in ("tag", "demo", "fit", "models", "cache"):
+        for name in ("tag", "demo", "fetch", "fit", "models", "cache"):
             assert f"\n  {name} " in shown
 
     @pytest.mark.parametrize("option", ["--help", "-h"])
@@ -33,6 +33,7 @@ class TestHelp:
             "untag",
             "merge",
             "demo",
+            "fetch",
             "fit",
             "models",
             "cache",

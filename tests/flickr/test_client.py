@@ -141,17 +141,6 @@ class TestCalls:
             found = flickr.licences()
         assert {licence["id"] for licence in found} == {str(number) for number, *_ in LICENCES}
 
-    @EITHER
-    def test_a_photo_and_none(self, service: Flickr, credentials: Credentials) -> None:
-        photo = next(iter(service.archive.photos))
-        with client(service.api_url, credentials) as flickr:
-            found = flickr.info(photo)
-            assert found is not None
-            assert found["id"] == photo
-            assert flickr.info("1") is None
-            service.faults.deleted = {photo}
-            assert flickr.info(photo) is None
-
     def test_numbers_may_come_as_text(self, service: Flickr) -> None:
         service.faults.numbers_as_strings = True
         with client(service.api_url) as flickr:
@@ -334,11 +323,12 @@ class TestAnswersThatMakeNoSense:
             assert len(asked) == 5
 
     def test_of_the_other_calls_too(self) -> None:
-        with serve_body(page_of()) as (url, _), client(url) as flickr:
-            with pytest.raises(FetchError, match="the answer has no 'licenses'"):
-                flickr.licences()
-            with pytest.raises(FetchError, match="the answer has no 'photo'"):
-                flickr.info("1")
+        with (
+            serve_body(page_of()) as (url, _),
+            client(url) as flickr,
+            pytest.raises(FetchError, match="the answer has no 'licenses'"),
+        ):
+            flickr.licences()
 
 
 class TestRefusals:
@@ -370,13 +360,6 @@ class TestRefusals:
             with pytest.raises(Refused, match="97: Missing signature") as caught:
                 flickr.search(LOVE)
             assert caught.value.code == 97
-
-    def test_of_a_photo_that_is_asked_for(self, service: Flickr) -> None:
-        with (
-            client(service.api_url, Credentials("f" * 32)) as flickr,
-            pytest.raises(Refused, match="Flickr refuses your key"),
-        ):
-            flickr.info("1")
 
     def test_a_search_for_nothing(self, service: Flickr) -> None:
         with client(service.api_url) as flickr:

@@ -15,7 +15,7 @@ from emotag.flickr.downloading import Downloader
 from emotag.flickr.ledger import open_fetch_ledger
 from emotag.flickr.request import FetchRequest, parse_day
 from emotag.flickr.selecting import Selection
-from emotag.flickr.transport import make_session, user_agent
+from emotag.flickr.session import make_session, user_agent
 from tests.flickr.conftest import QUICK, Connect
 from tests.flickr.service import Faults, Flickr, make_photos, passing_faults, serve_flickr
 
@@ -23,7 +23,7 @@ LABELS = ("love", "fear", "sad")
 REQUEST = FetchRequest(
     queries={"love": "love", "fear": "fear", "sadness": "sad"},
     licences=tuple(range(1, 17)),
-    per_label=30,
+    counts=dict.fromkeys(("love", "fear", "sadness"), 30),
     until=parse_day("2025-01-01"),
 )
 PHOTOS = [photo for label in LABELS for photo in make_photos(label, 60)]
@@ -145,7 +145,7 @@ def test_a_label_that_runs_out(collecting: Collect, tmp_path: Path) -> None:
 
 def test_an_owners_share(collecting: Collect, tmp_path: Path) -> None:
     photos = make_photos("love", 60, owners=4)
-    request = replace(REQUEST, queries={"love": "love"}, per_owner=5)
+    request = replace(REQUEST, queries={"love": "love"}, counts={"love": 30}, per_owner=5)
     owners = {photo.id: photo.owner for photo in photos}
     with serve_flickr(photos) as flickr:
         chosen = collecting(flickr, tmp_path / "data", request).chosen["love"]
@@ -159,11 +159,17 @@ def test_a_photo_under_two_labels_is_dropped_also_if_that_is_found_out_later(
     photos = make_photos("love", 40)
     both = [replace(photo, text="fear", tags=f"{photo.tags} fear") for photo in photos[:10]]
     with serve_flickr([*both, *photos[10:], *make_photos("fear", 40)]) as flickr:
-        only = replace(REQUEST, queries={"love": "love"})
+        only = replace(REQUEST, queries={"love": "love"}, counts={"love": 30})
         collecting(flickr, tmp_path / "data", only)
         before = set(content(tmp_path / "data"))
         collecting(
-            flickr, tmp_path / "data", replace(REQUEST, queries={"love": "love", "fear": "fear"})
+            flickr,
+            tmp_path / "data",
+            replace(
+                REQUEST,
+                queries={"love": "love", "fear": "fear"},
+                counts={"love": 30, "fear": 30},
+            ),
         )
         after = set(content(tmp_path / "data"))
     names = {f"love/{photo.id}.jpg" for photo in both}

@@ -12,7 +12,7 @@ from PIL import Image
 from emotag.errors import FetchError, StorageError
 from emotag.flickr.downloading import Address, Downloader, Unavailable, addresses, parse_address
 from emotag.flickr.records import Record
-from emotag.flickr.transport import make_session, user_agent
+from emotag.flickr.session import make_session, user_agent
 from tests.flickr.conftest import QUICK
 from tests.flickr.service import Fault, Faults, Flickr, PublicPhoto, make_photos, serve_flickr
 

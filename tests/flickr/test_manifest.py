@@ -1,12 +1,10 @@
-"""The manifest, the attribution and the data card: read by others, and hostile text in them."""
+"""The manifest: read by others, read again, and hostile text in it."""
 
 import csv
 import dataclasses
-import html
 import os
 import re
 from collections.abc import Sequence
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -14,140 +12,25 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from markdown_it import MarkdownIt
 
 from emotag.dataset import load_dataset
 from emotag.errors import DataError, StorageError
-from emotag.flickr.manifest import (
-    COLUMNS,
-    Entry,
-    FetchAccount,
-    clean_text,
-    read_manifest,
-    write_attribution,
-    write_card,
-    write_manifest,
-)
+from emotag.flickr.attribution import write_attribution
+from emotag.flickr.card import write_card
+from emotag.flickr.manifest import COLUMNS, Entry, read_manifest, write_manifest
+from emotag.flickr.text import clean_text
 from tests.conftest import draw_photo
-
-FULL = Entry(
-    file="love/5123.jpg",
-    label="love",
-    id="5123",
-    query="love",
-    sha256="ab" * 32,
-    width=500,
-    height=333,
-    title="At the sea",
-    owner="12037949754@N01",
-    owner_name="Bees",
-    page="https://www.flickr.com/photos/12037949754@N01/5123",
-    url="https://live.staticflickr.com/65535/5123_a1b2c3.jpg",
-    licence=1,
-    licence_name="CC BY-NC-SA 2.0",
-    licence_version="2.0",
-    licence_url="https://creativecommons.org/licenses/by-nc-sa/2.0/",
-    non_commercial=True,
-    no_derivatives=False,
-    taken="2004-11-19 12:51:19",
-    uploaded="2004-11-19T17:31:37Z",
-    tags="sea love",
-    views=17,
-    rank=3,
-    slice="2004-02-01 to 2026-01-01",
-    fetched="2026-01-02T03:04:05Z",
-    duplicate_group=0,
-    group="12037949754@N01",
-)
-
-ACCOUNT = FetchAccount(
-    command="emotag fetch love fear --per-label 2",
-    version="0.1.0",
-    began="2026-01-02T03:04:05Z",
-    ended="2026-01-02T04:04:05Z",
-    queries={"love": "love", "fear": "fear OR scary"},
-    wanted=2,
-    found={"love": 1_234, "fear": 1},
-    passed={"a licence that was not asked for": 3, "found under another label, too": 12},
-)
-
-FORMULAS = [
-    '=HYPERLINK("https://example.org","click")',
-    "+1+1",
-    "-2+3",
-    "@SUM(A1)",
-    "\t=1",
-    "\r=1",
-    " =1",
-    "\uff1d1",
-]
-
-HOSTILE = [
-    "[click](javascript:alert(1))",
-    "![](https://example.org/pixel.png)",
-    "<script>alert(1)</script>",
-    '<img src=x onerror="alert(1)">',
-    "&lt;b&gt; & &copy;",
-    "*bold* _it_ ~~gone~~ `code` **",
-    "](https://example.org) [x",
-    "a\\",
-    "# title",
-    "- item",
-    "1. item",
-    "a | b",
-    "<https://example.org>",
-    "``` \n# code",
-    "one\n\n# two\n***\n",
-    "  \t padded \t ",
-]
+from tests.flickr.entries import ACCOUNT, FORMULAS, FULL, made
 
 TEXT = st.text(max_size=30)
 MARKED = st.text(alphabet="'=+-@ \t\r\nab\uff1d,;\"\\", max_size=8)
 NUMBERS = st.none() | st.integers(0, 10**18 - 1)
 
 
-def made(number: int = 1, label: str = "love", **changes: Any) -> Entry:
-    file = f"{label}/{number}.jpg" if label else f"{number}.jpg"
-    return dataclasses.replace(
-        FULL, **({"id": str(number), "label": label, "file": file} | changes)
-    )
-
-
 def write_rows(path: Path, rows: Sequence[Sequence[str]]) -> str:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
     return str(path)
-
-
-def attribution(folder: Path, *entries: Entry) -> str:
-    path = folder / "ATTRIBUTION.md"
-    write_attribution(str(path), entries)
-    return path.read_text("utf-8")
-
-
-def card(folder: Path, entries: Sequence[Entry], account: FetchAccount = ACCOUNT) -> str:
-    path = folder / "README.md"
-    write_card(str(path), entries, account)
-    return path.read_text("utf-8")
-
-
-class Page(HTMLParser):
-    """What a reader of rendered Markdown sees: text, links and tags."""
-
-    def __init__(self, markdown: str) -> None:
-        super().__init__()
-        self.text = ""
-        self.tags: set[str] = set()
-        self.links: list[str] = []
-        renderer = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-        self.feed(renderer.render(markdown))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
-        self.links += [value or "" for name, value in attrs if name in ("href", "src")]
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 class TestManifest:
@@ -200,10 +83,6 @@ class TestManifest:
         cleaned: dict[str, Any] = {name: clean_text(getattr(entry, name)) for name in names}
         assert read_manifest(str(path)) == [dataclasses.replace(entry, **cleaned)]
         assert len(path.read_bytes().splitlines()) == 2
-
-    @given(text=st.text(alphabet=st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"])))
-    def test_text_without_control_characters_is_clean(self, text: str) -> None:
-        assert clean_text(text) == text
 
     @pytest.mark.parametrize("formula", FORMULAS)
     def test_no_cell_begins_a_formula(self, tmp_path: Path, formula: str) -> None:
@@ -366,166 +245,3 @@ class TestReading:
         path.write_bytes(b"file,label,id\n\xff\xfe,,1\n")
         with pytest.raises(DataError, match="cannot be read: 'utf-8' codec"):
             read_manifest(str(path))
-
-
-class TestAttribution:
-    def test_title_author_source_and_licence_are_named(self, tmp_path: Path) -> None:
-        text = attribution(tmp_path, FULL)
-        assert (
-            "\n## love\n\n- “[At the sea](https://www.flickr.com/photos/12037949754@N01/5123)” by "
-            "[Bees](https://www.flickr.com/people/12037949754@N01/), "
-            "[CC BY-NC-SA 2.0](https://creativecommons.org/licenses/by-nc-sa/2.0/) "
-            "(no commercial use). File: love/5123.jpg\n"
-        ) in text
-
-    def test_photos_stand_by_label(self, tmp_path: Path) -> None:
-        entries = [made(1), made(2, "fear"), made(3), made(4, "")]
-        lines = attribution(tmp_path, *entries).splitlines()
-        assert [line for line in lines if line.startswith("## ")] == [
-            "## love",
-            "## fear",
-            "## Without a label",
-        ]
-        files = [line.rpartition(" ")[2] for line in lines if line.startswith("- ")]
-        assert files == ["love/1.jpg", "love/3.jpg", "fear/2.jpg", "4.jpg"]
-
-    def test_what_a_licence_asks_is_said(self, tmp_path: Path) -> None:
-        both = attribution(tmp_path, made(no_derivatives=True))
-        assert "(no commercial use; changed versions may not be shared)" in both
-        assert "(" not in attribution(
-            tmp_path, made(non_commercial=False, page="", owner="", licence_url="")
-        )
-
-    def test_what_is_not_known_is_said(self, tmp_path: Path) -> None:
-        page = Page(attribution(tmp_path, Entry("a.jpg", "love", "1")))
-        assert "“Untitled” by unknown, no licence is known. File: a.jpg" in page.text
-        assert page.links == []
-
-    @pytest.mark.parametrize("title", [*HOSTILE, *FORMULAS])
-    def test_hostile_text_is_shown_as_text(self, tmp_path: Path, title: str) -> None:
-        for link in (FULL.page, ""):
-            page = Page(attribution(tmp_path, made(title=title, owner_name=title, page=link)))
-            shown = " ".join(clean_text(title).split())
-            assert f"“{shown}” by {shown}, CC BY-NC-SA 2.0" in page.text
-            assert page.tags <= {"h1", "h2", "p", "ul", "li", "a"}
-            assert page.links == [
-                *filter(None, [link]),
-                "https://www.flickr.com/people/12037949754@N01/",
-                FULL.licence_url,
-            ]
-
-    @given(title=st.text(alphabet="[]()<>*_`\\!#&;:/~|$'\"= \nax1.-", max_size=20))
-    @settings(
-        deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
-    def test_any_title_is_shown_as_text(self, tmp_path: Path, title: str) -> None:
-        shown = " ".join(title.split()) or "Untitled"
-        for link in (FULL.page, ""):
-            page = Page(attribution(tmp_path, made(title=title, page=link)))
-            assert f"“{shown}” by Bees" in page.text
-            assert page.tags <= {"h1", "h2", "p", "ul", "li", "a"}
-
-    def test_addresses_begin_no_link_of_their_own(self, tmp_path: Path) -> None:
-        text = attribution(tmp_path, made(title="https://example.org WWW.example.org", page=""))
-        assert r"“https\://example.org WWW\.example.org”" in text
-
-    def test_direction_marks_are_shown(self, tmp_path: Path) -> None:
-        text = attribution(tmp_path, made(title="abc\u202egpj.exe", owner_name="\u2066x\u200b"))
-        assert not set(text) & set("\u202e\u2066\u200b")
-        page = Page(text)
-        assert r"“abc\u202egpj.exe” by \u2066x\u200b," in page.text
-
-    def test_other_scripts_and_emoji_stay(self, tmp_path: Path) -> None:
-        title = "愛と恐れ — עצב, grâce 👩\u200d👧"
-        assert f"“{title}”" in Page(attribution(tmp_path, made(title=title))).text
-
-    @pytest.mark.parametrize(
-        "address",
-        ["javascript:alert(1)", "data:text/html,x", "//example.org", "https://a b", "file:///x"],
-    )
-    def test_only_web_addresses_are_linked(self, tmp_path: Path, address: str) -> None:
-        page = Page(attribution(tmp_path, made(page=address, licence_url=address, owner="")))
-        assert page.links == []
-        assert "“At the sea” by Bees, CC BY-NC-SA 2.0" in page.text
-
-    def test_an_address_cannot_end_its_link(self, tmp_path: Path) -> None:
-        address = "https://example.org/a)_*b*_<script>[x](y)?a&copy;=\\1#\"c'"
-        page = Page(attribution(tmp_path, made(page=address)))
-        assert html.unescape(page.links[0]).startswith("https://example.org/a%29_")
-        assert "script" not in page.tags
-        assert "em" not in page.tags
-        assert "&copy;=" in page.links[0]
-
-
-class TestCard:
-    def test_the_command_and_the_dates_are_named(self, tmp_path: Path) -> None:
-        text = card(tmp_path, [FULL])
-        assert text.startswith("# 1 photos from Flickr, by emotion\n\nCollected by emotag 0.1.0 ")
-        assert "```console\n$ emotag fetch love fear --per-label 2\n```" in text
-        page = Page(text)
-        assert "from 2026-01-02T03:04:05Z to 2026-01-02T04:04:05Z." in page.text
-
-    def test_labels_are_counted(self, tmp_path: Path) -> None:
-        text = card(tmp_path, [made(1), made(2, owner="b"), made(3, "fear")])
-        assert "| love | love | 1,234 | 2 | 2 |\n" in text
-        assert "| fear | fear OR scary | 1 | 1 | 1 |\n" in text
-        assert "2 photos of each label were asked for; fewer were to be had of fear." in text
-
-    def test_a_label_with_no_photo_is_named(self, tmp_path: Path) -> None:
-        text = card(tmp_path, [])
-        assert "| fear | fear OR scary | 1 | 0 | 0 |\n" in text
-        assert "fewer were to be had of love, fear." in text
-
-    def test_licences_are_counted_with_what_they_ask(self, tmp_path: Path) -> None:
-        free: dict[str, Any] = {"licence_name": "CC0 1.0", "non_commercial": False}
-        text = card(tmp_path, [made(1), made(2), made(3, **free), made(4, no_derivatives=True)])
-        assert "3 photos may not be used commercially, and of 1 no changed version" in text
-        assert "| CC BY-NC-SA 2.0 | 2 | no | yes |\n" in text
-        assert "| CC BY-NC-SA 2.0 | 1 | no | no |\n" in text
-        assert "| CC0 1.0 | 1 | yes | yes |\n" in text
-
-    def test_near_duplicates_are_counted(self, tmp_path: Path) -> None:
-        groups = [("love", 0), ("fear", 0), ("love", 1), ("love", 1), ("love", None)]
-        entries = [
-            made(number, label, duplicate_group=group)
-            for number, (label, group) in enumerate(groups)
-        ]
-        assert (
-            "4 photos look like another one, in 2 groups by perceptual hash, 1 of them with "
-            "more than one label."
-        ) in card(tmp_path, entries)
-
-    def test_what_was_left_out_is_said_most_first(self, tmp_path: Path) -> None:
-        text = card(tmp_path, [FULL])
-        assert (
-            "| found under another label, too | 12 |\n| a licence that was not asked for | 3 |"
-        ) in text
-        nothing = dataclasses.replace(ACCOUNT, passed={})
-        assert "No photo that was found was left out." in card(tmp_path, [FULL], nothing)
-
-    def test_the_caveats_stand_there(self, tmp_path: Path) -> None:
-        text = card(tmp_path, [FULL])
-        for words in (
-            "Labels are queries",
-            "Licences change",
-            "people on the photos",
-            "emotag fetch --forget ID",
-            "emotag fetch --from photos.csv",
-        ):
-            assert words in text
-
-    @pytest.mark.parametrize("text", HOSTILE)
-    def test_hostile_queries_are_shown_as_text(self, tmp_path: Path, text: str) -> None:
-        account = dataclasses.replace(
-            ACCOUNT, queries={"love": text}, passed={text: 1}, command=f"emotag fetch {text}"
-        )
-        page = Page(card(tmp_path, [made(licence_name=text)], account))
-        assert page.text.count(" ".join(clean_text(text).split())) >= 3
-        assert page.links == []
-        shown = {"h1", "h2", "p", "ul", "li", "strong", "code", "pre"}
-        assert page.tags <= shown | {"table", "thead", "tbody", "tr", "th", "td"}
-
-    def test_a_fence_in_the_command_does_not_end_the_block(self, tmp_path: Path) -> None:
-        account = dataclasses.replace(ACCOUNT, command="emotag fetch '````'\n# x")
-        text = card(tmp_path, [], account)
-        assert "`````console\n$ emotag fetch '````' # x\n`````" in text

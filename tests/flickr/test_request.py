@@ -9,7 +9,10 @@ from emotag.errors import DataError
 from emotag.flickr.request import FetchRequest, choose_queries, parse_day, read_queries
 
 REQUEST = FetchRequest(
-    queries={"fear": "fear OR scary"}, licences=(4, 5), per_label=10, until=parse_day("2024-01-01")
+    queries={"fear": "fear OR scary"},
+    licences=(4, 5),
+    counts={"fear": 10},
+    until=parse_day("2024-01-01"),
 )
 
 
@@ -44,6 +47,8 @@ def test_queries_of_a_file_and_of_the_command_line(tmp_path: Path) -> None:
         (["a/b"], [], "can be no label"),
         ([".."], [], "can be no label"),
         (["a."], [], "can be no label"),
+        (["=a"], [], "can be no label"),
+        (["README.md"], [], "a file of that name stands beside the folders"),
         ([""], [], "can be no label"),
         (["love"], ["fear=scary"], "Unknown label of a query 'fear'; choose from love."),
         (["love"], ["love"], "--query takes LABEL=QUERY"),
@@ -134,7 +139,7 @@ def test_it_goes_through_json() -> None:
 
 
 def test_in_what_two_requests_differ() -> None:
-    other = replace(REQUEST, per_label=99, until=REQUEST.until + 5)
+    other = replace(REQUEST, counts={"fear": 99}, until=REQUEST.until + 5)
     assert not REQUEST.differences(other)
     assert REQUEST.differences(replace(other, per_owner=1, by_tags=True)) == [
         "by tags",

@@ -16,7 +16,7 @@ from tests.flickr.service import Faults, make_photos, serve_flickr
 REQUEST = FetchRequest(
     queries={"love": "love"},
     licences=tuple(range(1, 17)),
-    per_label=10,
+    counts={"love": 10},
     until=parse_day("2025-01-01"),
 )
 

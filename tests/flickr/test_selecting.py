@@ -23,7 +23,9 @@ def found_photos(draw: st.DrawFn) -> Found:
 
 
 def choose(found: Found, excluded: set[tuple[str, str]], overlap: str = "drop") -> Selection:
-    return select_photos(found, per_label=4, per_owner=3, overlap=overlap, excluded=excluded)
+    return select_photos(
+        found, counts=dict.fromkeys(found, 4), per_owner=3, overlap=overlap, excluded=excluded
+    )
 
 
 @given(found_photos(), st.sampled_from(["drop", "first", "keep"]))
@@ -88,7 +90,7 @@ def test_why_photos_are_passed_over() -> None:
         "fear": [Candidate("3", "b"), Candidate("5", "a")],
     }
     selection = select_photos(
-        found, per_label=2, per_owner=1, overlap="drop", excluded={("fear", "5")}
+        found, counts=dict.fromkeys(found, 2), per_owner=1, overlap="drop", excluded={("fear", "5")}
     )
     assert selection.chosen == {"love": ["1", "4"], "fear": []}
     assert selection.passed == {
