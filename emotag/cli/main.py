@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from emotag import __version__
-from emotag.cli import cache, demo, fetch, fit, merge, models, tag, untag
+from emotag.cli import cache, compare, demo, evaluate, fetch, fit, merge, models, tag, untag
 from emotag.errors import EmotagError
 
 __all__ = ["app", "main"]
@@ -52,6 +52,8 @@ app.command("merge")(merge.merge)
 app.command("demo")(demo.demo)
 app.command("fetch")(fetch.fetch)
 app.command("fit")(fit.fit)
+app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.add_typer(models.app, name="models")
 app.add_typer(cache.app, name="cache")
 

@@ -14,7 +14,7 @@ from emotag.evaluation.predictions import Predictions
 from emotag.parallel.threads import map_chunks
 from emotag.photos.decoding import DecodedPhoto, decode_photo
 
-__all__ = ["Judged", "fit_labels", "predict_bundle"]
+__all__ = ["Judged", "choose_judged", "fit_labels", "predict_bundle"]
 
 _CHUNK = 8
 
@@ -69,6 +69,17 @@ def fit_labels(
     if not len(called):
         raise DataError("No photo has a label, so there is nothing to judge with.")
     return called
+
+
+def choose_judged(dataset: Dataset, *, everything: bool = False) -> tuple[Dataset, str]:
+    """Return the photos to judge with, and which they are in words.
+
+    Where a manifest has splits, a model may have learnt from the others than ``test``.
+    """
+    is_test = dataset.splits == "test"
+    if everything or not is_test.any():
+        return dataset, "all photos"
+    return dataset.take(is_test), "the split test"
 
 
 def predict_bundle(

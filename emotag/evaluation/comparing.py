@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,12 +13,15 @@ import numpy as np
 from emotag import __version__
 from emotag.dataset import Dataset
 from emotag.emotions import LabelSet
+from emotag.errors import WorkersError
+from emotag.evaluation.learning import Point, learning_curve
 from emotag.evaluation.predicting import predict
 from emotag.evaluation.predictions import Predictions
 from emotag.evaluation.splits import Split
+from emotag.parallel.workers import has_workers, map_on_workers
 from emotag.storage import cache_folder, replace_file
 
-__all__ = ["Fold", "Fitter", "judge_folds", "kept_folder"]
+__all__ = ["Fitter", "Fold", "curve_of", "judge_all", "judge_folds", "kept_folder"]
 
 Fitter = Callable[[str, Dataset, int], Any]
 """Fits a model by its name to photos, with a seed; can be pickled."""
@@ -114,8 +118,7 @@ def kept_folder() -> str:
 def judge_folds(
     folds: Sequence[Fold],
     *,
-    run: Callable[[Sequence[Fold]], Sequence[Predictions]] | None = None,
-    tell: Callable[[Fold], object] = lambda _: None,
+    run: Callable[[Sequence[Fold]], Sequence[Predictions]],
 ) -> dict[str, Predictions]:
     """Fit and judge models, and put together what each says of the photos of all its splits.
 
@@ -123,27 +126,115 @@ def judge_folds(
     ----------
     folds : sequence of Fold
         Each model with each split.
-    run : callable, optional
-        Runs several side by side; by default they run one after the other.
-    tell : callable
-        Told of each fold before it runs, where they run one after the other.
+    run : callable
+        Runs them, and returns what each says.
 
     Returns
     -------
     dict of str to Predictions
         By model, in the order of the folds; photos in the order of the splits.
     """
-    if run is None:
-        judged: list[Predictions] = []
-        for fold in folds:
-            tell(fold)
-            judged.append(fold())
-    else:
-        judged = list(run(folds))
     by_model: dict[str, list[Predictions]] = {}
-    for fold, said in zip(folds, judged, strict=True):
+    for fold, said in zip(folds, run(folds), strict=True):
         by_model.setdefault(fold.model, []).append(said)
     return {model: _concatenate(parts) for model, parts in by_model.items()}
+
+
+def judge_all(
+    dataset: Dataset,
+    splits: Sequence[Split],
+    models: Sequence[str],
+    fit: Fitter,
+    *,
+    seed: int = 0,
+    tell: Callable[[int], object] = lambda _: None,
+) -> dict[str, Predictions]:
+    """Fit and judge each model on each split, on workers if `joblib.parallel_config` names any.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        All photos, each with a label.
+    splits : sequence of Split
+        The same for all models.
+    models : sequence of str
+        Their names.
+    fit : Fitter
+        Fits them.
+    seed : int, default=0
+        Of the fits.
+    tell : callable
+        Told of each fit that is done.
+
+    Returns
+    -------
+    dict of str to Predictions
+        By model.
+
+    Raises
+    ------
+    WorkersError
+        A fit ends the process that it runs in.
+    """
+    labels = LabelSet.from_names(dataset.labels.tolist())
+    folds = [
+        Fold(model, split, dataset, labels, fit, seed) for model in models for split in splits
+    ]
+
+    def run(some: Sequence[Fold]) -> list[Predictions]:
+        judged: list[Predictions] = []
+        if not has_workers():
+            for fold in some:
+                judged.append(fold())
+                tell(1)
+            return judged
+        for (said,) in map_on_workers(_run, ([fold] for fold in some), lost=_lost):
+            judged.append(said)
+            tell(1)
+        return judged
+
+    return judge_folds(folds, run=run)
+
+
+def curve_of(
+    model: str, dataset: Dataset, split: Split, fit: Any, *, seed: int = 0
+) -> list[Point]:
+    """Return what a model scores by how many photos it learns from.
+
+    Parameters
+    ----------
+    model : str
+        Its name.
+    dataset : Dataset
+        All photos.
+    split : Split
+        What to learn from, in growing shares, and what to judge with.
+    fit : RecipeFitter
+        Makes it.
+    seed : int, default=0
+        Of the fits.
+    """
+    from emotag.models.recipes import fit_model
+
+    return learning_curve(
+        lambda: fit.make(model, seed),
+        dataset,
+        split,
+        label_set=LabelSet.from_names(dataset.labels.tolist()),
+        fit=partial(fit_model, seed=seed),
+        seed=seed,
+    )
+
+
+def _run(folds: Sequence[Fold]) -> list[Predictions]:
+    return [fold() for fold in folds]
+
+
+def _lost(fold: Fold) -> Predictions:
+    raise WorkersError(
+        f"Fitting {fold.model} on {fold.split.name} ends its process: memory may not suffice. "
+        "Fewer --jobs need less."
+    )
 
 
 def _concatenate(parts: Sequence[Predictions]) -> Predictions:
@@ -162,15 +253,15 @@ def _concatenate(parts: Sequence[Predictions]) -> Predictions:
 def _read(path: str) -> _Kept | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
-            return _Kept(kept["predicted"], kept["proba"] if "proba" in kept else None)
+            return _Kept(kept["predicted"], kept.get("proba"))
     except (OSError, ValueError, KeyError):
         return None
 
 
 def _write(path: str, said: Predictions) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    arrays = {"predicted": said.predicted}
+    arrays: dict[str, Any] = {"predicted": said.predicted}
     if said.proba is not None:
         arrays["proba"] = said.proba
     with replace_file(path) as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        np.savez_compressed(file, **arrays)

@@ -18,9 +18,11 @@ from emotag.evaluation.tables import photos_by_cell, surest_hits, surest_mistake
 if TYPE_CHECKING:
     from emotag.evaluation.report import Report
 
-__all__ = ["content_of"]
+__all__ = ["SCORES", "content_of", "kind_sections", "label_table"]
 
-_METRICS = {
+_PHOTOS_A_CELL = 12
+
+SCORES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
     "macro_f1": "Macro F1",
@@ -32,6 +34,7 @@ _METRICS = {
     "trained_sentiment_accuracy": "Sentiment, trained: accuracy",
     "trained_sentiment_balanced_accuracy": "Sentiment, trained: balanced accuracy",
 }
+"""The metrics in a page's tables, and how they are called there."""
 
 
 def content_of(report: "Report") -> ReportContent:
@@ -60,13 +63,13 @@ def content_of(report: "Report") -> ReportContent:
         f"{predictions.model} on {report.n_photos:,} photos",
         subtitle=f"{len(report.labels)} labels, {report.n_groups:,} independent groups of photos",
         summary=conclude([], [predictions]),
-        scores=[_score_table(report), _label_table(report)],
+        scores=[_score_table(report), label_table(report)],
         drawings=_drawings(report),
-        sections=_kinds(report),
+        sections=kind_sections(report),
         models=[
             ModelPart(
                 predictions.model,
-                matrices=[Matrix("Emotions", photos_by_cell(predictions))],
+                matrices=[Matrix("Emotions", photos_by_cell(predictions, _PHOTOS_A_CELL))],
                 hits=surest_hits(predictions),
                 mistakes=surest_mistakes(predictions),
             )
@@ -80,7 +83,7 @@ def _score_table(report: "Report") -> Table:
         ("Figure", "The model", "Always the most frequent", "Guessing by shares"),
         [
             TableRow((title, report.metrics[name], beside.get("majority"), beside.get("prior")))
-            for name, title in _METRICS.items()
+            for name, title in SCORES.items()
             if name in report.metrics
             for beside in [report.baselines.get(name, {})]
         ],
@@ -108,7 +111,8 @@ def _drawings(report: "Report") -> list[Drawing]:
     return drawings
 
 
-def _label_table(report: "Report") -> Table:
+def label_table(report: "Report") -> Table:
+    """Return precision, recall and F1 of each label."""
     return Table(
         "Each label",
         ("Label", "Photos", "Precision", "Recall", "F1"),
@@ -119,12 +123,13 @@ def _label_table(report: "Report") -> Table:
     )
 
 
-def _kinds(report: "Report") -> list[Section]:
+def kind_sections(report: "Report") -> list[Section]:
+    """Return a section on photos whose label is depicted, and on those whose label is evoked."""
     if not report.by_kind:
         return []
     rows = [
         TableRow((title, *(of.get(name) for of in report.by_kind.values())))
-        for name, title in {**_METRICS, "majority_baseline": "Always the most frequent"}.items()
+        for name, title in {**SCORES, "majority_baseline": "Always the most frequent"}.items()
         if name in report.metrics
     ]
     table = Table("By kind", ("Figure", *report.by_kind), rows)

@@ -175,6 +175,16 @@ def measure_shortcuts(
     )
 
 
+def try_shortcuts(
+    dataset: Dataset, predictions: Predictions, appearance: Appearance
+) -> Shortcuts | None:
+    """Return what `measure_shortcuts` does, or None where there are too few photos to say."""
+    try:
+        return measure_shortcuts(dataset, predictions, appearance)
+    except DataError:
+        return None
+
+
 def _places(dataset: Dataset, predictions: Predictions) -> NDArray[np.intp]:
     """Return where in the data set each photo is that was judged."""
     known = {path: place for place, path in enumerate(dataset.paths.tolist())}

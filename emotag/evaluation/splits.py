@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from emotag.dataset import TEST_SHARE, Dataset, split_dataset
 from emotag.errors import DataError, unknown_name
 
-__all__ = ["SPLIT_KINDS", "Split", "make_splits"]
+__all__ = ["SPLIT_KINDS", "Split", "choose_kind", "make_splits"]
 
 Indices = NDArray[np.intp]
 
