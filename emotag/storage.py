@@ -21,6 +21,7 @@ __all__ = [
     "lock_beside",
     "open_database",
     "refuse_existing",
+    "remove_partials",
     "replace_file",
     "replace_folder",
     "take_over",
@@ -195,6 +196,14 @@ def remove_partial(path: str, *, is_shared: bool = False) -> None:
             shutil.rmtree(beside, ignore_errors=True)
         else:
             _remove(beside)
+
+
+def remove_partials(folder: str) -> None:
+    """Remove what killed processes left of `replace_file` in a folder of which one has charge."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        for name in os.listdir(folder):
+            if re.fullmatch(r"\..+\.[0-9a-f]{16}\.partial", name):
+                _remove(os.path.join(folder, name))
 
 
 def _last_written(path: str) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from emotag.cli.console import notes, person_reads_notes, rate, safe
 from emotag.flickr.collecting import Outcome
@@ -43,6 +43,9 @@ class FetchProgress:
     _have: Counter[str] = field(default_factory=Counter)
     _wanted: dict[str, int] = field(default_factory=dict)
     _found: dict[str, int] = field(default_factory=dict)
+    _all: int | None = None
+    _calls_left: int | None = None
+    _asked: float = float("-inf")
     _began: float = field(default_factory=time.monotonic)
     _said: float = field(default_factory=time.monotonic)
 
@@ -75,10 +78,21 @@ class FetchProgress:
         if label not in self._tasks:
             self._tasks[label] = self.bars.add_task(safe(label), total=None, said="")
         self.bars.update(
-            self.bars.tasks[self._tasks[label]].id,
+            TaskID(self._tasks[label]),
             completed=self._have[label],
             total=self._wanted.get(label),
-            said=self._describe(label) + self._describe_all(),
+            said=self._describe(label),
+        )
+        self._show_all(self.bars)
+
+    def _show_all(self, bars: Progress) -> None:
+        if self._all is None:
+            self._all = bars.add_task("all", total=None, said="")
+        bars.update(
+            TaskID(self._all),
+            completed=self._have.total(),
+            total=sum(self._wanted.values()) or None,
+            said=self._describe_all(),
         )
 
     def _log(self) -> None:
@@ -88,19 +102,29 @@ class FetchProgress:
         for label in self._found or self._wanted:
             wanted = f" of {self._wanted[label]}" if label in self._wanted else ""
             notes.print(f"{safe(label)}: {self._have[label]}{wanted}{self._describe(label)}")
-        notes.print(self._describe_all().lstrip(" ·"))
+        notes.print(f"all: {self._describe_all()}{self._time_left()}")
+
+    def _time_left(self) -> str:
+        left = sum(self._wanted.values()) - self._have.total()
+        spent = time.monotonic() - self._began
+        if not self.came_count or left <= 0:
+            return ""
+        return f", about {left * spent / self.came_count / 60:,.0f} min left"
 
     def _describe(self, label: str) -> str:
         parts = [f"{self._found[label]} found"] if label in self._found else []
-        if skipped := self.skipped[label].total():
-            parts.append(f"{skipped} not to be had")
+        if skipped := self.skipped[label]:
+            reason, _ = skipped.most_common(1)[0]
+            parts.append(f"{skipped.total()} skipped ({safe(reason)})")
         return ", ".join(["", *parts]) if self.bars is None else ", ".join(parts)
 
     def _describe_all(self) -> str:
         speed = rate(self.came_count / max(time.monotonic() - self._began, 1e-9))
-        left = self.quota()
-        calls = "" if left is None else f", {left} calls left this hour"
-        return f" · {speed}{calls}"
+        # asked for no more often than a person can read
+        if time.monotonic() - self._asked > 1.0:
+            self._calls_left, self._asked = self.quota(), time.monotonic()
+        calls = "" if self._calls_left is None else f", {self._calls_left:,} calls left this hour"
+        return f"{speed}{calls}"
 
 
 @contextmanager

@@ -28,6 +28,7 @@ from emotag.flickr.finishing import (
     describe_photos,
     keep_account,
     kept_account,
+    without_lone_groups,
     write_all,
 )
 from emotag.flickr.forgetting import forget_photos, keep_out, parse_photo_id
@@ -127,15 +128,15 @@ def estimate(plan: Plan, *, contact: str, threads: int) -> None:
     plan.request(LICENCES)
     with stopping() as stop, _client(contact, stop) as (client, _):
         request = plan.request(update_licences(client.licences()))
-        total = 0
+        total = pages = 0
         for label in request.queries:
             page = client.search(
                 {**request.parameters(label, request.since, request.until), "per_page": 1}
             )
             wanted = min(page.total, plan.per_label)
             total += wanted
+            pages += -(-wanted * 11 // 10 // request.per_page)
             results.print(f"{safe(label)}: about {page.total:,} photos, of which {wanted:,} wanted")
-    pages = len(request.queries) * -(-plan.per_label * 11 // 10 // request.per_page)
     disk = total * _BYTES_AT_500 * (request.size / 500) ** 2
     minutes = total * _SECONDS_A_PICTURE / threads / 60
     results.print(
@@ -174,7 +175,8 @@ def fetch_list(manifest: str, folder: str, *, contact: str, threads: int, quiet:
             passed=dict(passed),
         )
         keep_account(ledger, account)
-        write_all(folder, again.entries, account, with_card=is_ours)
+        entries_there = without_lone_groups(again.entries)
+        write_all(folder, entries_there, account, with_card=is_ours)
     if not quiet:
         notes.print(f"{len(again.entries):,} of {photos_text(len(entries))} are in {safe(folder)}.")
         if whole and len(again.entries) < len(entries):
@@ -241,7 +243,9 @@ def fetch_search(
     if not quiet:
         chosen = {(label, photo) for label, ids in selection.chosen.items() for photo in ids}
         new, total = len(chosen - before), len(chosen)
-        _print_summary(request, selection, passed)
+        _print_summary(request, selection, passed, account.found)
+        if update and not new:
+            notes.print("Each label has what was asked for; a larger --per-label takes new photos.")
         notes.print(
             f"{photos_text(total)} in {safe(folder)}, {new:,} of them new; {client.calls:,} calls "
             f"of the API. Now: emotag fit {safe(folder)}"
@@ -264,7 +268,12 @@ def _client(
     contact: str, stop: threading.Event, credentials: Credentials | None = None
 ) -> Iterator[tuple[FlickrClient, Quota]]:
     credentials = credentials or find_credentials()
-    with Quota(None, credentials.key, sleep=stop.wait) as quota:
+
+    def wait(seconds: float) -> bool:
+        notes.print(f"The hour's calls are used up; going on in {seconds / 60:,.0f} min …")
+        return stop.wait(seconds)
+
+    with Quota(None, credentials.key, sleep=wait) as quota:
         client = FlickrClient(credentials, quota=quota, contact=contact, stop=stop)
         with closing(client):
             yield client, quota
@@ -294,6 +303,7 @@ def _print_summary(
     request: FetchRequest,
     selection: Selection,
     passed: Mapping[str, Counter[str]],
+    found: Mapping[str, int],
 ) -> None:
     for label, photos in selection.chosen.items():
         wanted = request.counts[label]
@@ -301,7 +311,10 @@ def _print_summary(
         for reason, count in passed[label].most_common():
             notes.print(f"  {count:,} left out: {safe(reason)}")
         if len(photos) < wanted:
-            notes.print("  there are no more on Flickr under this query", style="yellow")
+            notes.print(
+                f"  there are no more on Flickr under this query: {found[label]:,} were found",
+                style="yellow",
+            )
 
 
 def _print_some(what: str, files: Sequence[str]) -> None:

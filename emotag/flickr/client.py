@@ -68,15 +68,12 @@ class SearchPage:
     ----------
     total, pages : int
         What the service says that there are; not to be relied on.
-    page : int
-        The number of this one, from 1.
     photos : list of dict
         As they came.
     """
 
     total: int
     pages: int
-    page: int
     photos: list[dict[str, Any]]
 
 
@@ -295,7 +292,6 @@ def _read_page(answer: dict[str, Any]) -> SearchPage:
     return SearchPage(
         total=_whole(found, "total"),
         pages=_whole(found, "pages"),
-        page=_whole(found, "page"),
         photos=_mappings(found, "photo"),
     )
 
@@ -319,8 +315,9 @@ def _mappings(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
 
 
 def _whole(parent: dict[str, Any], name: str) -> int:
-    value = parent.get(name)
-    # the service writes some numbers as text
+    # what is not said counts as nothing: no number of the service's is relied on
+    value = parent.get(name, 0)
+    # it writes some of them as text
     if isinstance(value, bool) or not _NUMBER.fullmatch(str(value)):
         raise _Passing(f"in the answer, {name!r} is no number")
-    return int(value)  # type: ignore[arg-type]
+    return int(value)

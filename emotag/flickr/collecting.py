@@ -14,6 +14,7 @@ from emotag.flickr.searching import Searcher, search_label
 from emotag.flickr.selecting import Selection, select_photos
 from emotag.flickr.transport import Stopped, Unanswered
 from emotag.parallel.threads import map_tasks
+from emotag.storage import remove_partials
 
 __all__ = ["Collector", "Outcome", "Task", "Watcher", "fetch_all"]
 
@@ -21,6 +22,8 @@ __all__ = ["Collector", "Outcome", "Task", "Watcher", "fetch_all"]
 _RESERVE = 0.1
 # And where photos are lacking, more than are lacking.
 _AGAIN = 2
+# So many pictures in a row do not fail by themselves.
+_HOPELESS = 16
 
 
 class Task(NamedTuple):
@@ -151,7 +154,9 @@ class Collector:
         return selection
 
     def _check_files(self) -> None:
-        """Try again what failed, and what is not there any more."""
+        """Try again what failed, and what is not there any more; tidy up after a kill."""
+        for label in self.request.queries:
+            remove_partials(os.path.join(self.folder, label))
         self.ledger.retry_failed()
         for (label, photo), fetched in self.ledger.fetched().items():
             path = self._path(label, photo)
@@ -181,8 +186,15 @@ class Collector:
             if not missing:
                 return selection
             tasks = (self._task(label, photo) for label, photo in missing)
+            in_a_row = 0
             for outcome in fetch_all(self.downloader, tasks, threads=self.threads):
                 self._note(outcome)
+                in_a_row = in_a_row + 1 if outcome.state == "failed" else 0
+                if in_a_row == _HOPELESS:
+                    raise FetchError(
+                        f"{in_a_row} pictures in a row could not be fetched, the last one since "
+                        f"{outcome.reason.removesuffix('.')}. The same command goes on from there."
+                    )
 
     def _select(self, excluded: Collection[tuple[str, str]]) -> Selection:
         return select_photos(
@@ -222,6 +234,16 @@ class Collector:
                 with suppress(FileNotFoundError):
                     os.remove(self._path(label, photo))
                 self.ledger.forget_state(label, photo)
+        self._remove_unnoted(chosen)
+
+    def _remove_unnoted(self, chosen: Collection[tuple[str, str]]) -> None:
+        """Remove pictures of found photos that came just before a kill, and were chosen no more."""
+        for label in self.request.queries:
+            folder = os.path.join(self.folder, label)
+            for photo in self.ledger.candidates(label) if os.path.isdir(folder) else ():
+                if (label, photo.id) not in chosen:
+                    with suppress(FileNotFoundError):
+                        os.remove(self._path(label, photo.id))
 
     def _path(self, label: str, photo: str) -> str:
         return os.path.join(self.folder, *photo_file(label, photo).split("/"))

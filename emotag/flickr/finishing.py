@@ -1,7 +1,7 @@
 """What is written once the photos are there: the manifest, the attribution, the data card."""
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ __all__ = [
     "group_alike",
     "keep_account",
     "kept_account",
+    "without_lone_groups",
     "write_all",
 ]
 
@@ -67,6 +68,16 @@ def describe_photos(
             entries.append(entry)
             likenesses.append(picture.likeness)
     return group_alike(entries, likenesses)
+
+
+def without_lone_groups(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries of which none is said to be like a photo that is not among them."""
+    members = {(entry.duplicate_group, entry.id) for entry in entries}
+    sizes = Counter(number for number, _ in members)
+    return [
+        replace(entry, duplicate_group=None) if sizes[entry.duplicate_group] == 1 else entry
+        for entry in entries
+    ]
 
 
 def group_alike(entries: Sequence[Entry], likenesses: Sequence[int]) -> list[Entry]:
@@ -143,11 +154,15 @@ def _entry(label: str, record: Record, picture: Fetched, licence: Licence, base:
         non_commercial=licence.non_commercial,
         no_derivatives=licence.no_derivatives,
         taken=record.taken,
-        uploaded=datetime.fromtimestamp(record.uploaded, UTC).isoformat(),
+        uploaded=_moment(record.uploaded),
         tags=record.tags,
         views=record.views,
         fetched=picture.at,
     )
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds else ""
 
 
 def _join(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:

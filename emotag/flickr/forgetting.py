@@ -2,17 +2,15 @@
 
 import os
 import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 from emotag.errors import DataError
 from emotag.flickr.downloading import photo_file
-from emotag.flickr.finishing import MANIFEST, kept_account, write_all
+from emotag.flickr.finishing import MANIFEST, kept_account, without_lone_groups, write_all
 from emotag.flickr.ledger import FetchLedger
-from emotag.flickr.manifest import Entry, read_manifest
-from emotag.storage import replace_file
+from emotag.flickr.manifest import read_manifest
+from emotag.storage import remove_partials, replace_file
 
 __all__ = ["FORGOTTEN", "forget_photos", "keep_out", "parse_photo_id", "read_forgotten"]
 
@@ -21,7 +19,7 @@ FORGOTTEN = "forgotten.txt"
 
 _ID = re.compile(r"\d{1,20}", re.ASCII)
 _PAGE = re.compile(
-    r"https?://(?:www\.|m\.)?flickr\.com/photos/[^/\s]+/(\d{1,20})(?:[/?#].*)?", re.ASCII
+    r"(?:https?://)?(?:www\.|m\.)?flickr\.com/photos/[^/\s]+/(\d{1,20})(?:[/?#].*)?", re.ASCII
 )
 
 
@@ -53,7 +51,7 @@ def parse_photo_id(text: str) -> str:
 def read_forgotten(folder: str) -> set[str]:
     """Return the ids that are never to be fetched into a folder."""
     try:
-        with open(os.path.join(folder, FORGOTTEN), encoding="utf-8") as file:
+        with open(os.path.join(folder, FORGOTTEN), encoding="utf-8-sig") as file:
             return {line.strip() for line in file if _ID.fullmatch(line.strip())}
     except FileNotFoundError:
         return set()
@@ -87,6 +85,8 @@ def forget_photos(folder: str, ledger: FetchLedger, photos: Sequence[str]) -> li
     gone = set(photos)
     _note(folder, read_forgotten(folder) | gone)
     labels = [entry.name for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+    for label in labels:
+        remove_partials(os.path.join(folder, label))
     removed = [file for file in _files(labels, gone) if _remove(folder, file)]
     for photo in gone:
         ledger.erase(photo)
@@ -95,7 +95,7 @@ def forget_photos(folder: str, ledger: FetchLedger, photos: Sequence[str]) -> li
     account = kept_account(ledger)
     left = [entry for entry in entries if entry.id not in gone]
     if account is not None and len(left) < len(entries):
-        write_all(folder, _without_lone_groups(left), account)
+        write_all(folder, without_lone_groups(left), account)
     return removed
 
 
@@ -124,13 +124,3 @@ def _remove(folder: str, file: str) -> bool:
         os.remove(os.path.join(folder, *file.split("/")))
         return True
     return False
-
-
-def _without_lone_groups(entries: Sequence[Entry]) -> list[Entry]:
-    """Return entries of which none is said to be like a photo that is not there."""
-    members = {(entry.duplicate_group, entry.id) for entry in entries}
-    sizes = Counter(number for number, _ in members)
-    return [
-        replace(entry, duplicate_group=None) if sizes[entry.duplicate_group] == 1 else entry
-        for entry in entries
-    ]

@@ -16,10 +16,13 @@ from emotag.flickr.request import FetchRequest
 from emotag.locks import locked
 from emotag.storage import open_database
 
-__all__ = ["LEDGER", "Candidate", "FetchLedger", "Fetched", "Slice", "open_fetch_ledger"]
+__all__ = ["LEDGER", "MARK", "Candidate", "FetchLedger", "Fetched", "Slice", "open_fetch_ledger"]
 
 LEDGER = "fetch.sqlite"
 """The file's name, in the folder of the data."""
+
+MARK = "?"
+"""Begins what stands for the id of a record that has none, or none that may be kept."""
 
 _VERSION = 1
 _SCHEMA = """
@@ -37,6 +40,7 @@ CREATE TABLE slices (
 CREATE TABLE seen (
     slice INTEGER, id TEXT, uploaded INTEGER NOT NULL, PRIMARY KEY (slice, id)
 ) WITHOUT ROWID;
+CREATE INDEX seen_by_id ON seen (id);
 CREATE TABLE found (
     label TEXT, id TEXT, level INTEGER NOT NULL, rank INTEGER NOT NULL, slice INTEGER NOT NULL,
     owner TEXT NOT NULL, record TEXT NOT NULL, PRIMARY KEY (label, id)
@@ -208,7 +212,8 @@ class FetchLedger:
     def halve(self, whole: Slice) -> None:
         """Put two slices in the place of one, with as many of the photos that came in each."""
         dates = self._sql.execute(
-            "SELECT uploaded FROM seen WHERE slice = ? ORDER BY uploaded", (whole.id,)
+            "SELECT uploaded FROM seen WHERE slice = ? AND uploaded > 0 ORDER BY uploaded",
+            (whole.id,),
         ).fetchall()
         middle = dates[(len(dates) - 1) // 2][0] if dates else (whole.begins + whole.ends) // 2
         middle = min(max(middle, whole.begins), whole.ends - 1)
@@ -226,7 +231,7 @@ class FetchLedger:
         read: Slice,
         dates: Mapping[str, int],
         records: Sequence[tuple[int, Record]],
-        passed: Mapping[str, int],
+        passed: Mapping[str, str],
         claimed: int,
     ) -> tuple[Slice, int]:
         """Note a page of a slice.
@@ -239,8 +244,8 @@ class FetchLedger:
             When everything on the page was uploaded, by id.
         records : sequence of (int, Record)
             What is good for the set, with its rank within the slice.
-        passed : mapping of str to int
-            How many were left out, by reason.
+        passed : mapping of str to str
+            Why photos are left out, by id; each is counted once.
         claimed : int
             The total that the service claims.
 
@@ -252,17 +257,20 @@ class FetchLedger:
             How many of the page had not come in this slice before.
         """
         with self._transaction():
+            unheard = [photo for photo in passed if not self._was_seen_anywhere(read.label, photo)]
             new = [photo for photo, date in dates.items() if self._add_seen(read, photo, date)]
-            fresh = sum(not self._was_seen(read.parent, photo) for photo in new)
+            # marks of what makes no sense are not what the service's totals count
+            real = [photo for photo in new if not photo.startswith(MARK)]
+            fresh = sum(not self._was_seen(read.parent, photo) for photo in real)
             level = self._scalar("SELECT level FROM labels WHERE label = ?", read.label)
             for rank, record in records:
                 self._add_found(read, level, rank, record)
-            for reason, count in passed.items():
-                self.pass_over(read.label, reason, count)
+            for photo in unheard:
+                self.pass_over(read.label, passed[photo], 1)
             self._sql.execute(
                 "UPDATE slices SET pages = pages + 1, level = ?, claimed = max(claimed, ?), "
                 "came = came + ?, fresh = fresh + ? WHERE id = ?",
-                (level, claimed, len(new), fresh, read.id),
+                (level, claimed, len(real), fresh, read.id),
             )
         now = self._slice(f"id = {read.id:d}", read.label)
         assert now is not None
@@ -374,6 +382,13 @@ class FetchLedger:
         )
         return added.rowcount > 0
 
+    def _was_seen_anywhere(self, label: str, photo: str) -> bool:
+        seen = (
+            "SELECT count(*) FROM seen JOIN slices ON slices.id = seen.slice "
+            "WHERE seen.id = ? AND slices.label = ?"
+        )
+        return bool(self._scalar(seen, photo, label))
+
     def _was_seen(self, part: int | None, photo: str) -> bool:
         seen = "SELECT count(*) FROM seen WHERE slice = ? AND id = ?"
         return bool(self._scalar(seen, part, photo))
@@ -440,14 +455,23 @@ def open_fetch_ledger(folder: str) -> Iterator[FetchLedger]:
             _refuse_other_version(path)
             with closing(open_database(path, _SCHEMA, _VERSION)) as connection:
                 yield FetchLedger(connection)
-    except sqlite3.Error as error:
+    except sqlite3.OperationalError as error:
         raise StorageError(
             f"{path} cannot be written: {error}. Make room, and run the same command again."
         ) from error
+    except sqlite3.Error as error:
+        raise _damaged(path, error) from error
 
 
 def _day(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def _damaged(path: str, error: Exception) -> StorageError:
+    return StorageError(
+        f"{path} cannot be used: {error}. If it is damaged, delete it and what emotag wrote beside "
+        "it, photos.csv, ATTRIBUTION.md and README.md; then all is fetched anew."
+    )
 
 
 def _refuse_other_version(path: str) -> None:
@@ -458,11 +482,7 @@ def _refuse_other_version(path: str) -> None:
         try:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
-            raise StorageError(
-                f"{path} cannot be used: {error}. If it is damaged, delete it and what emotag "
-                "wrote beside it, photos.csv, ATTRIBUTION.md and README.md; then all is fetched "
-                "anew."
-            ) from error
+            raise _damaged(path, error) from error
     if version not in (0, _VERSION):
         raise StorageError(
             f"{path} was written by another version of emotag (its format is {version}, this one "

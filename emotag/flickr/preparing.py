@@ -38,6 +38,8 @@ def data_folder(folder: str, listed_in: str | None = None) -> Iterator[FetchLedg
     StorageError
         It cannot be made.
     """
+    if not folder:
+        raise FetchError("No folder is named; --out takes one, such as DATA.")
     if not os.path.exists(os.path.join(folder, LEDGER)):
         _refuse_files_of_others(folder, listed_in)
     try:

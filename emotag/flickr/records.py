@@ -33,6 +33,10 @@ EXTRAS = ",".join(
 )
 """What is to be said of each photo besides its title and its owner."""
 
+# Beyond these a number is none.
+_LATEST = 2**32
+_MOST_VIEWS = 10**15
+
 _NUMBER = re.compile(r"\d{1,20}", re.ASCII)
 _SECRET = re.compile(r"[0-9A-Za-z]{4,40}", re.ASCII)
 _OWNER = re.compile(r"[0-9A-Za-z@_-]{1,64}", re.ASCII)
@@ -55,7 +59,7 @@ class Record:
     taken : str
         ``YYYY-MM-DD HH:MM:SS`` by the camera's clock, or empty.
     uploaded : int
-        Seconds since 1970.
+        Seconds since 1970; 0 where the service does not say.
     views : int or None
         How often it was looked at.
     sizes : tuple of (int, int)
@@ -106,14 +110,18 @@ def parse_record(raw: Mapping[str, Any]) -> Record | None:
         owner_name=_text(raw, "ownername"),
         tags=_text(raw, "tags"),
         taken=_text(raw, "datetaken"),
-        uploaded=_whole(raw, "dateupload") or 0,
-        views=_whole(raw, "views"),
+        uploaded=_below(_whole(raw, "dateupload"), _LATEST) or 0,
+        views=_below(_whole(raw, "views"), _MOST_VIEWS),
         sizes=tuple(
             (size, _longer(raw, letter))
             for size, letter in _LETTERS.items()
             if raw.get(f"url_{letter}")
         ),
     )
+
+
+def _below(value: int | None, limit: int) -> int | None:
+    return None if value is None or value >= limit else value
 
 
 def _longer(raw: Mapping[str, Any], letter: str) -> int:

@@ -39,6 +39,8 @@ _QUERIES = {"sadness": "sad"}
 _LONGEST = 64
 # What else stands beside the folders of the labels.
 _RESERVED = {"photos.csv", "attribution.md", "readme.md", "fetch.sqlite", "forgotten.txt"}
+# What Windows takes for devices.
+_DEVICES = {"con", "prn", "aux", "nul"}
 
 # What may be another the next time without making the data another set.
 _FREE = ("until", "counts")
@@ -99,8 +101,9 @@ class FetchRequest:
             raise DataError(f"There is no size {self.size}; choose from {_listed(SIZES)}.")
         if self.until < self.since:
             raise DataError("The first day of upload is after the last one.")
-        for day in filter(None, (self.taken_since, self.taken_until)):
-            parse_day(day)
+        taken = [parse_day(day) for day in (self.taken_since, self.taken_until) if day]
+        if taken != sorted(taken):
+            raise DataError("The first day of taking is after the last one.")
         if self.bbox:
             _check_bbox(self.bbox)
 
@@ -263,7 +266,8 @@ def _can_be_folder(name: str) -> bool:
         kind in "LMN" or letter in " .-_" for kind, letter in zip(kinds, name, strict=True)
     )
     begins_and_ends = bool(kinds) and kinds[0] in "LN" and name[-1] not in " ."
-    return is_plain and begins_and_ends and len(name) <= _LONGEST
+    is_device = name.casefold().partition(".")[0] in _DEVICES
+    return is_plain and begins_and_ends and not is_device and len(name) <= _LONGEST
 
 
 def _check_bbox(text: str) -> None:

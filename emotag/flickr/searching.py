@@ -7,11 +7,11 @@ the highest first; across slices that order is lost, so a level is one page of e
 is open, and slices are drawn from evenly.
 """
 
-from collections import Counter
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from emotag.flickr.ledger import FetchLedger, Slice
+from emotag.flickr.ledger import MARK, FetchLedger, Slice
 from emotag.flickr.records import Record, parse_record
 from emotag.flickr.request import FetchRequest
 
@@ -54,11 +54,12 @@ class Searcher(Protocol):
 
 
 class _Sorted(NamedTuple):
-    """What was on a page: all upload dates, the good records with ranks, the others by reason."""
+    """What was on a page: all upload dates, the good records with ranks, the others' reasons."""
 
     dates: dict[str, int]
     records: list[tuple[int, Record]]
-    passed: Counter[str]
+    passed: dict[str, str]
+    n_doubled: int
 
 
 def search_label(
@@ -113,6 +114,8 @@ def _read_page(
     page = searcher.search(request.parameters(due.label, due.begins, due.ends), number)
     sorted_ = _sort(page.photos, due.pages * request.per_page, request.licences, forgotten)
     now, new = ledger.add_page(due, sorted_.dates, sorted_.records, sorted_.passed, page.total)
+    if sorted_.n_doubled:
+        ledger.pass_over(due.label, DUPLICATE, sorted_.n_doubled)
     is_last = number >= page.pages and len(page.photos) < request.per_page
     if not new or is_last:
         has_more = now.claimed > now.came or now.came >= _NEARLY_ALL
@@ -132,21 +135,31 @@ def _halve_full_ones(ledger: FetchLedger, label: str) -> None:
 def _sort(
     photos: list[dict[str, Any]], rank: int, licences: Collection[int], forgotten: Collection[str]
 ) -> _Sorted:
-    found = _Sorted({}, [], Counter())
+    dates: dict[str, int] = {}
+    records: list[tuple[int, Record]] = []
+    passed: dict[str, str] = {}
     for raw in photos:
         rank += 1
         record = parse_record(raw) if isinstance(raw, dict) else None
-        if record is None:
-            found.passed[MALFORMED] += 1
-            continue
-        if record.id in found.dates:
-            found.passed[DUPLICATE] += 1
-            continue
-        found.dates[record.id] = record.uploaded
-        if record.licence not in licences:
-            found.passed[OTHER_LICENCE] += 1
-        elif record.id in forgotten:
-            found.passed[FORGOTTEN] += 1
+        reason = _objection(record, licences, forgotten)
+        if record is None or record.id in forgotten:
+            # of what makes no sense, and of what is forgotten, nothing is kept but a mark
+            key = MARK + hashlib.sha256(repr(record.id if record else raw).encode()).hexdigest()
         else:
-            found.records.append((rank, record))
-    return found
+            key = record.id
+        if key in dates:
+            continue
+        dates[key] = record.uploaded if record else 0
+        if reason:
+            passed[key] = reason
+        elif record:
+            records.append((rank, record))
+    return _Sorted(dates, records, passed, len(photos) - len(dates))
+
+
+def _objection(record: Record | None, licences: Collection[int], forgotten: Collection[str]) -> str:
+    if record is None:
+        return MALFORMED
+    if record.licence not in licences:
+        return OTHER_LICENCE
+    return FORGOTTEN if record.id in forgotten else ""

@@ -157,7 +157,7 @@ def test_licences_narrow_the_search_and_are_checked(
         done = emotag("fetch", "love", "-n", "100", "--license", "by,cc0")
     assert done.code == 0
     assert "  20 left out: a licence that was not asked for" in done.err
-    assert "  there are no more on Flickr under this query" in done.err
+    assert "  there are no more on Flickr under this query: 20 were found" in done.err
     assert Counter(row["licence"] for row in manifest("data")) == {"4": 10, "9": 10}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from emotag.errors import FetchError
 from emotag.flickr.collecting import Collector, Outcome
 from emotag.flickr.downloading import Downloader
 from emotag.flickr.ledger import open_fetch_ledger
@@ -17,7 +18,7 @@ from emotag.flickr.request import FetchRequest, parse_day
 from emotag.flickr.selecting import Selection
 from emotag.flickr.session import make_session, user_agent
 from tests.flickr.conftest import QUICK, Connect
-from tests.flickr.service import Faults, Flickr, make_photos, passing_faults, serve_flickr
+from tests.flickr.service import Fault, Faults, Flickr, make_photos, passing_faults, serve_flickr
 
 LABELS = ("love", "fear", "sad")
 REQUEST = FetchRequest(
@@ -191,8 +192,6 @@ def test_a_picture_that_is_lost_or_changed_comes_back(collecting: Collect, tmp_p
 
 
 def test_failures_are_tried_again_the_next_time(collecting: Collect, tmp_path: Path) -> None:
-    from tests.flickr.service import Fault
-
     best = max((p for p in PHOTOS if "love" in p.title), key=lambda photo: photo.interest)
     faults = Faults(static=[Fault("html", ids={best.id})])
     with serve_flickr(PHOTOS, faults=faults) as flickr:
@@ -206,6 +205,30 @@ def test_failures_are_tried_again_the_next_time(collecting: Collect, tmp_path: P
     assert second[0] == best.id
     assert second[1:] == first[:-1]
     assert len(list((tmp_path / "data" / "love").iterdir())) == 30
+
+
+def test_a_server_that_gives_nothing_ends_it_soon(collecting: Collect, tmp_path: Path) -> None:
+    with serve_flickr(PHOTOS, faults=Faults(static=[Fault("html")])) as flickr:
+        with pytest.raises(FetchError, match="16 pictures in a row could not be fetched, the last"):
+            collecting(flickr, tmp_path / "data")
+        assert len(flickr.asked("photos.search")) == 3
+        flickr.faults = Faults()
+        assert sum(map(len, collecting(flickr, tmp_path / "data").chosen.values())) == 90
+
+
+def test_what_a_kill_left_goes(collecting: Collect, tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "love"
+    folder.mkdir(parents=True)
+    worst = min((p for p in PHOTOS if "love" in p.title), key=lambda photo: photo.interest)
+    # half written, and written but not noted; the last is no one's but the user's
+    (folder / f".5.jpg.{16 * '0'}.partial").touch()
+    (folder / f"{worst.id}.jpg").touch()
+    (folder / "mine.jpg").touch()
+    with serve_flickr(PHOTOS) as flickr:
+        chosen = collecting(flickr, tmp_path / "data").chosen["love"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        [*(f"{photo}.jpg" for photo in chosen), "mine.jpg"]
+    )
 
 
 def test_only_a_few_at_a_time(collecting: Collect, tmp_path: Path) -> None:

@@ -144,6 +144,16 @@ def test_hostile_records_and_doubled_ones_are_counted(
     assert injected
 
 
+def test_what_is_left_out_is_counted_once(connect: Connect, ledger: FetchLedger) -> None:
+    photos = make_photos("love", 300, licences=(4, 4, 0))
+    faults = Faults(ignored={"license"}, hostile=10)
+    request = SmallRequest(**{**vars(SMALL), "licences": (4,)})
+    with serve_flickr(photos, cap=60, faults=faults) as flickr:
+        assert len(find(Small(connect(flickr), 20), ledger, 10**6, request)) == 200
+    assert ledger.passed("love")[OTHER_LICENCE] == 100
+    assert 0 < ledger.passed("love")[MALFORMED] <= faults.injected["hostile"]
+
+
 def test_forgotten_photos_are_not_found(connect: Connect, ledger: FetchLedger) -> None:
     photos = make_photos("love", 30)
     with serve_flickr(photos) as flickr:
