@@ -75,6 +75,8 @@ class FetchProgress:
         if self.bars is None:
             self._log()
             return
+        if self._all is None:
+            self._all = self.bars.add_task("all", total=None, said="")
         if label not in self._tasks:
             self._tasks[label] = self.bars.add_task(safe(label), total=None, said="")
         self.bars.update(
@@ -83,12 +85,7 @@ class FetchProgress:
             total=self._wanted.get(label),
             said=self._describe(label),
         )
-        self._show_all(self.bars)
-
-    def _show_all(self, bars: Progress) -> None:
-        if self._all is None:
-            self._all = bars.add_task("all", total=None, said="")
-        bars.update(
+        self.bars.update(
             TaskID(self._all),
             completed=self._have.total(),
             total=sum(self._wanted.values()) or None,
