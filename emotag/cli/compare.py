@@ -100,7 +100,7 @@ def compare(
     from emotag.dataset import load_dataset
     from emotag.errors import require_training
     from emotag.evaluation.contestants import RecipeFitter, find_contestants, prepare_all
-    from emotag.evaluation.splits import SPLIT_KINDS, choose_kind, make_splits
+    from emotag.evaluation.splits import choose_kind, describe_kind, make_splits
     from emotag.storage import refuse_existing
 
     require_training("emotag compare")
@@ -116,7 +116,7 @@ def compare(
         fetch_weights(recipe.backbone, None, quiet=quiet)
     fitter = RecipeFitter(epochs, batch_size, device)
     with progress_bar("Photos", len(loaded) * len(contestants), quiet=quiet) as advance:
-        failures = prepare_all(fitter, list(contestants), loaded, lambda _, count: advance(count))
+        failures = prepare_all(fitter, list(contestants), loaded, advance)
 
     from emotag.evaluation.appearance import measure_photos
     from emotag.evaluation.comparing import judge_all
@@ -128,9 +128,11 @@ def compare(
 
     dataset = without_failures(loaded, failures)
     splits = make_splits(dataset, kind, folds=folds or 5, seed=seed)
-    with choose_workers(jobs if jobs and jobs > 1 else None, dask):
-        with progress_bar("Fits", len(splits) * len(contestants), quiet=quiet) as advance:
-            said = judge_all(dataset, splits, list(contestants), fitter, seed=seed, tell=advance)
+    with (
+        choose_workers(jobs if jobs and jobs > 1 else None, dask),
+        progress_bar("Fits", len(splits) * len(contestants), quiet=quiet) as advance,
+    ):
+        said = judge_all(dataset, splits, list(contestants), fitter, seed=seed, tell=advance)
     with progress_bar("Looking", len(dataset), quiet=quiet) as advance:
         appearance = measure_photos(dataset.paths.tolist(), progress=advance)
     points, first = [], next(iter(contestants))
@@ -142,7 +144,11 @@ def compare(
     with stage("Drawing", quiet=quiet):
         leaks = find_leaks(dataset, splits, appearance.hashes)
         evaluation = Evaluation(
-            about(f"{len(contestants)} models on {len(dataset):,} photos", folders, SPLIT_KINDS[kind]),
+            about(
+                f"{len(contestants)} models on {len(dataset):,} photos",
+                folders,
+                describe_kind(kind),
+            ),
             [report_of(part) for part in said.values()],
             leaks=leaks,
             leak_counts=count_leaks(dataset, splits, leaks),

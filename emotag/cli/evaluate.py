@@ -9,7 +9,8 @@ __all__ = ["evaluate"]
 
 def evaluate(
     bundle: Annotated[
-        str, typer.Argument(metavar="MODEL", help="A saved model's folder, or its name in ./models.")
+        str,
+        typer.Argument(metavar="MODEL", help="A saved model's folder, or its name in ./models."),
     ],
     data: Annotated[
         list[str] | None,
@@ -22,7 +23,11 @@ def evaluate(
     out: Annotated[
         str | None,
         typer.Option(
-            "--out", "-o", metavar="FOLDER", help="Where the report goes.", show_default="./reports/NAME"
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Where the report goes.",
+            show_default="./reports/NAME",
         ),
     ] = None,
     force: Annotated[

@@ -1,6 +1,7 @@
 """A saved model judged by what it would tag: its network, run without torch."""
 
 from collections.abc import Callable, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from emotag.bundle.folder import Bundle
 from emotag.dataset import Dataset
 from emotag.emotions import SENTIMENTS
-from emotag.errors import DataError, PhotoError, did_you_mean
+from emotag.errors import DataError, PhotoError
 from emotag.evaluation.predictions import Predictions
 from emotag.parallel.threads import map_chunks
 from emotag.photos.decoding import DecodedPhoto, decode_photo
@@ -63,12 +64,17 @@ def fit_labels(
     if strange:
         raise DataError(
             f"The photos are labelled {', '.join(strange)}, which the model does not know; it "
-            f"knows {', '.join(known)}.{did_you_mean(strange[0], known)} "
-            f"--map {strange[0]}={known[0]} would take one for another."
+            f"knows {', '.join(known)}. To take one for another: "
+            f"--map {strange[0]}={_likely(strange[0], known)}"
         )
     if not len(called):
         raise DataError("No photo has a label, so there is nothing to judge with.")
     return called
+
+
+def _likely(label: str, known: Sequence[str]) -> str:
+    """Return the known label that is spelt most like another."""
+    return max(known, key=lambda name: SequenceMatcher(None, label.casefold(), name).ratio())
 
 
 def choose_judged(dataset: Dataset, *, everything: bool = False) -> tuple[Dataset, str]:

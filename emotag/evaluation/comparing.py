@@ -12,7 +12,7 @@ import numpy as np
 
 from emotag import __version__
 from emotag.dataset import Dataset
-from emotag.emotions import LabelSet
+from emotag.emotions import SENTIMENTS, LabelSet
 from emotag.errors import WorkersError
 from emotag.evaluation.learning import Point, learning_curve
 from emotag.evaluation.predicting import predict
@@ -63,7 +63,8 @@ class Fold:
         test = self.dataset.take(self.split.test)
         if (kept := _read(path)) is not None:
             return self._with(test, kept)
-        estimator = self.fit(self.model, self.dataset.take(self.split.train), self.seed)
+        train = self.dataset.take(self.split.train)
+        estimator = self.fit(self.model, train, self.seed)
         said = predict(
             estimator,
             test.paths,
@@ -71,10 +72,18 @@ class Fold:
             test.groups,
             model=self.model,
             label_set=self.labels,
+            sentiment_estimator=self._fit_sentiment(train),
         )
         said = replace(said, sentiments=test.sentiments, kinds=test.kinds)
         _write(path, said)
         return said
+
+    def _fit_sentiment(self, train: Dataset) -> Any:
+        """Return the model fitted to sentiments, to be judged beside the folded emotions."""
+        if not self.labels.folds or len(self.labels) == len(SENTIMENTS):
+            return None
+        folded = train.for_sentiment()
+        return self.fit(self.model, folded.take(folded.labels != ""), self.seed)
 
     def _with(self, test: Dataset, kept: "_Kept") -> Predictions:
         return Predictions(
@@ -85,6 +94,7 @@ class Fold:
             proba=kept.proba,
             groups=test.groups,
             paths=test.paths,
+            p_positive=kept.p_positive,
             sentiments=test.sentiments,
             kinds=test.kinds,
         )
@@ -108,6 +118,7 @@ class Fold:
 class _Kept(NamedTuple):
     predicted: Any
     proba: Any
+    p_positive: Any
 
 
 def kept_folder() -> str:
@@ -177,9 +188,7 @@ def judge_all(
         A fit ends the process that it runs in.
     """
     labels = LabelSet.from_names(dataset.labels.tolist())
-    folds = [
-        Fold(model, split, dataset, labels, fit, seed) for model in models for split in splits
-    ]
+    folds = [Fold(model, split, dataset, labels, fit, seed) for model in models for split in splits]
 
     def run(some: Sequence[Fold]) -> list[Predictions]:
         judged: list[Predictions] = []
@@ -196,9 +205,7 @@ def judge_all(
     return judge_folds(folds, run=run)
 
 
-def curve_of(
-    model: str, dataset: Dataset, split: Split, fit: Any, *, seed: int = 0
-) -> list[Point]:
+def curve_of(model: str, dataset: Dataset, split: Split, fit: Any, *, seed: int = 0) -> list[Point]:
     """Return what a model scores by how many photos it learns from.
 
     Parameters
@@ -241,19 +248,23 @@ def _concatenate(parts: Sequence[Predictions]) -> Predictions:
     first = parts[0]
     if len(parts) == 1:
         return first
-    has_proba = all(part.proba is not None for part in parts)
     columns: Mapping[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("actual", "predicted", "groups", "paths", "sentiments", "kinds")
     }
-    proba = np.concatenate([part.proba for part in parts]) if has_proba else None
-    return Predictions(model=first.model, labels=first.labels, proba=proba, **columns)
+    told = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        if all(getattr(part, name) is not None for part in parts)
+        else None
+        for name in ("proba", "p_positive")
+    }
+    return Predictions(model=first.model, labels=first.labels, **columns, **told)
 
 
 def _read(path: str) -> _Kept | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
-            return _Kept(kept["predicted"], kept.get("proba"))
+            return _Kept(kept["predicted"], kept.get("proba"), kept.get("p_positive"))
     except (OSError, ValueError, KeyError):
         return None
 
@@ -263,5 +274,7 @@ def _write(path: str, said: Predictions) -> None:
     arrays: dict[str, Any] = {"predicted": said.predicted}
     if said.proba is not None:
         arrays["proba"] = said.proba
+    if said.p_positive is not None:
+        arrays["p_positive"] = said.p_positive
     with replace_file(path) as file:
         np.savez_compressed(file, **arrays)

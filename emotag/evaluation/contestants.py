@@ -91,7 +91,7 @@ def prepare_all(
     fitter: RecipeFitter,
     names: Sequence[str],
     dataset: Dataset,
-    progress: Callable[[str, int], object],
+    progress: Callable[[int], None],
 ) -> list[PhotoError]:
     """Compute what each model needs of each photo once, for all splits.
 
@@ -104,7 +104,7 @@ def prepare_all(
     dataset : Dataset
         All photos.
     progress : callable
-        Told a model's name and how many photos are done since the last call.
+        Told how many photos are done since the last call, for each model anew.
 
     Returns
     -------
@@ -115,8 +115,6 @@ def prepare_all(
 
     failures: dict[str, PhotoError] = {}
     for name in names:
-        found = prepare_photos(
-            fitter.make(name, 0), dataset.paths.tolist(), lambda n, name=name: progress(name, n)  # type: ignore[misc]
-        )
+        found = prepare_photos(fitter.make(name, 0), dataset.paths.tolist(), progress)
         failures |= {error.path: error for error in found}
     return list(failures.values())

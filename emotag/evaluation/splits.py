@@ -11,7 +11,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedShuffleSplit
 from emotag.dataset import TEST_SHARE, Dataset, split_dataset
 from emotag.errors import DataError, unknown_name
 
-__all__ = ["SPLIT_KINDS", "Split", "choose_kind", "make_splits"]
+__all__ = ["SPLIT_KINDS", "Split", "choose_kind", "describe_kind", "make_splits"]
 
 Indices = NDArray[np.intp]
 
@@ -234,3 +234,35 @@ _MAKERS: dict[str, Callable[[Dataset, int, int], list[Split]]] = {
 
 SPLIT_KINDS = tuple(_MAKERS)
 """The names of the ways to split."""
+
+_IN_WORDS = {
+    "given": "the split that the manifest gives",
+    "group": "a quarter held out, by group",
+    "paper": "a quarter at random, as in the paper: owners stand on both sides",
+    "folds": "each photo judged once, in parts by group",
+    "sources": "each source judged by what was learnt from the others",
+}
+
+
+def describe_kind(kind: str) -> str:
+    """Return in words how photos are split."""
+    return _IN_WORDS[kind]
+
+
+def choose_kind(dataset: Dataset, asked: str | None, folds: int | None) -> str:
+    """Return how to split, if no one has said: as the manifest does, or else by group.
+
+    Raises
+    ------
+    DataError
+        There is no such split, or `folds` goes with another.
+    """
+    if asked is not None and asked not in _MAKERS:
+        raise DataError(unknown_name("split", asked, _MAKERS))
+    if folds is not None and asked not in (None, "folds"):
+        raise DataError(f"--folds does not go with --split {asked}.")
+    if folds is not None:
+        return "folds"
+    if asked is not None:
+        return asked
+    return "given" if (dataset.splits == "test").any() else "group"
