@@ -252,7 +252,7 @@ def _concatenate(parts: Sequence[Predictions]) -> Predictions:
         name: np.concatenate([getattr(part, name) for part in parts])
         for name in ("actual", "predicted", "groups", "paths", "sentiments", "kinds")
     }
-    told = {
+    told: Mapping[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])
         if all(getattr(part, name) is not None for part in parts)
         else None
