@@ -5,7 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from emotag.errors import PhotoError
@@ -274,7 +274,7 @@ def _content(evaluation: Evaluation, pictures: Pictures) -> ReportContent:
         version=about.version,
         command=about.command,
         summary=conclude(evaluation.comparisons, evaluation.predictions),
-        scores=[score_table("Models", model_rows(reports), metrics), *labels],
+        scores=[_score_table(reports, metrics), *labels],
         drawings=general,
         sections=list(_sections(evaluation, drawings)),
         models=models,
@@ -282,6 +282,27 @@ def _content(evaluation: Evaluation, pictures: Pictures) -> ReportContent:
         notes=about.notes,
         credits=credits_of(paths, about.folders),
     )
+
+
+def _score_table(reports: Sequence[Report], metrics: Mapping[str, str]) -> Table:
+    """Return the table of models, with what saying nothing of a photo scores below."""
+    table = score_table("Models", model_rows(reports), metrics)
+    first = reports[0]
+    baselines = [
+        TableRow(
+            (
+                title,
+                first.n_photos,
+                *(first.baselines.get(name, {}).get(baseline) for name in metrics),
+            ),
+            "baseline",
+        )
+        for baseline, title in (
+            ("majority", "Always the most frequent"),
+            ("prior", "Guessing by the shares"),
+        )
+    ]
+    return replace(table, rows=[*table.rows, *baselines])
 
 
 def _model_part(report: Report) -> ModelPart:
