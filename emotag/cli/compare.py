@@ -99,13 +99,13 @@ def compare(
     from emotag.cli.weights import fetch_weights
     from emotag.dataset import load_dataset
     from emotag.errors import require_training
+    from emotag.evaluation.composing import refuse_folder
     from emotag.evaluation.contestants import RecipeFitter, find_contestants, prepare_all
     from emotag.evaluation.splits import choose_kind, describe_kind, make_splits
-    from emotag.storage import refuse_existing
 
     require_training("emotag compare")
     contestants = find_contestants(models)
-    refuse_existing(out, force=force)
+    refuse_folder(out, force=force)
     folders = data or ["data"]
     loaded = load_dataset(
         folders, label_column=label_column, group_column=group_column, split_column=split_column

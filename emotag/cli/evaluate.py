@@ -75,17 +75,17 @@ def evaluate(
     from emotag.dataset import load_dataset
     from emotag.evaluation.appearance import measure_photos
     from emotag.evaluation.bundles import choose_judged, fit_labels, predict_bundle
-    from emotag.storage import refuse_existing
+    from emotag.evaluation.composing import refuse_folder
 
     model = open_bundle(find_bundle(bundle))
     folder = report_folder(out, model.config.name)
-    refuse_existing(folder, force=force)
+    refuse_folder(folder, force=force)
     folders = data or ["data"]
     loaded = load_dataset(
         folders, label_column=label_column, group_column=group_column, split_column=split_column
     )
     known = fit_labels(loaded, model.config.label_set.names, parse_map(mapped or ()))
-    dataset, split = choose_judged(known, everything=everything)
+    dataset, split, notes = choose_judged(known, everything=everything)
     with progress_bar("Judging", len(dataset), quiet=quiet) as advance:
         judged = predict_bundle(model, dataset, jobs=jobs, progress=advance)
     with progress_bar("Looking", len(judged.predictions), quiet=quiet) as advance:
@@ -98,7 +98,7 @@ def evaluate(
     with stage("Drawing", quiet=quiet):
         read = dataset.at(judged.predictions.paths.tolist())
         evaluation = Evaluation(
-            about(f"{model.config.name} on {len(read):,} photos", folders, split),
+            about(f"{model.config.name} on {len(read):,} photos", folders, split, notes),
             [report_of(judged.predictions)],
             shortcuts=try_shortcuts(read, judged.predictions, appearance),
             unreadable=judged.unreadable,

@@ -25,7 +25,7 @@ _SHOWN = {
 }
 
 
-def about(title: str, folders: Sequence[str], split: str) -> About:
+def about(title: str, folders: Sequence[str], split: str, notes: Sequence[str] = ()) -> About:
     """Return how an evaluation was made."""
     return About(
         title=title,
@@ -35,6 +35,7 @@ def about(title: str, folders: Sequence[str], split: str) -> About:
         version=__version__,
         command=shlex.join(["emotag", *sys.argv[1:]]),
         folders=folders,
+        notes=notes,
     )
 
 
@@ -65,7 +66,7 @@ def print_evaluation(evaluation: Evaluation, folder: str, *, quiet: bool) -> Non
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for report in evaluation.reports:
-        table.add_column(safe(report.predictions.model), justify="right")
+        table.add_column(safe(report.predictions.model), justify="right", no_wrap=True)
     for name, title in _SHOWN.items():
         if name in evaluation.reports[0].metrics:
             table.add_row(title, *(str(report.metrics[name]) for report in evaluation.reports))

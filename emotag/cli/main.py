@@ -20,6 +20,7 @@ INTERRUPTED = 130
 
 # What Ctrl-C leaves behind, and how to go on, where the command does not say it itself.
 _STOPPED = {
+    "compare": "Stopped. The fits that are done are kept, and the same command goes on from there.",
     "fetch": "Stopped. What was fetched is kept, and the same command goes on from there.",
     "fit": "Stopped; no model was saved. Features computed so far are kept, "
     "so the same command goes on from there.",

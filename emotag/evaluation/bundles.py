@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from emotag.bundle.folder import Bundle
 from emotag.dataset import Dataset
 from emotag.emotions import SENTIMENTS
-from emotag.errors import DataError, PhotoError
+from emotag.errors import DataError, PhotoError, unknown_name
 from emotag.evaluation.predictions import Predictions
 from emotag.parallel.threads import map_chunks
 from emotag.photos.decoding import DecodedPhoto, decode_photo
@@ -18,6 +18,12 @@ from emotag.photos.decoding import DecodedPhoto, decode_photo
 __all__ = ["Judged", "choose_judged", "fit_labels", "predict_bundle"]
 
 _CHUNK = 8
+
+_MAY_HAVE_LEARNT = (
+    "If the model has learnt from some of these photos, or from some like them, the figures are "
+    "too good; no one has looked for such photos."
+)
+_NO_LABEL = "No photo has a label, so there is nothing to judge with."
 
 
 class Judged(NamedTuple):
@@ -56,10 +62,11 @@ def fit_labels(
     DataError
         Labels are left that the model does not know; the message offers to map them.
     """
+    if absent := sorted(set(names or {}) - set(dataset.counts)):
+        raise DataError(unknown_name("label to map", absent[0], list(dataset.counts)))
     called = dataset.relabelled(names or {}).labelled
     if set(known) == set(SENTIMENTS) and not set(called.counts) <= set(known):
-        called = called.for_sentiment()
-        called = called.take(called.labels != "")
+        called = _folded(called)
     strange = [name for name in called.counts if name not in known]
     if strange:
         raise DataError(
@@ -68,8 +75,23 @@ def fit_labels(
             f"--map {strange[0]}={_likely(strange[0], known)}"
         )
     if not len(called):
-        raise DataError("No photo has a label, so there is nothing to judge with.")
+        raise DataError(_NO_LABEL)
     return called
+
+
+def _folded(dataset: Dataset) -> Dataset:
+    """Return the photos whose sentiment is known, with it as their label."""
+    try:
+        folded = dataset.for_sentiment()
+    except DataError as error:
+        if not len(dataset):
+            raise DataError(_NO_LABEL) from error
+        labels = list(dataset.counts)
+        raise DataError(
+            f"The model tells positive from negative, and of the labels {', '.join(labels)} it is "
+            f"not known which is which. To say it of each: --map {labels[0]}=positive"
+        ) from error
+    return folded.take(folded.labels != "")
 
 
 def _likely(label: str, known: Sequence[str]) -> str:
@@ -77,15 +99,15 @@ def _likely(label: str, known: Sequence[str]) -> str:
     return max(known, key=lambda name: SequenceMatcher(None, label.casefold(), name).ratio())
 
 
-def choose_judged(dataset: Dataset, *, everything: bool = False) -> tuple[Dataset, str]:
-    """Return the photos to judge with, and which they are in words.
+def choose_judged(dataset: Dataset, *, everything: bool = False) -> tuple[Dataset, str, list[str]]:
+    """Return the photos to judge with, which they are in words, and what to hold against that.
 
     Where a manifest has splits, a model may have learnt from the others than ``test``.
     """
     is_test = dataset.splits == "test"
     if everything or not is_test.any():
-        return dataset, "all photos"
-    return dataset.take(is_test), "the split test"
+        return dataset, "all photos", [_MAY_HAVE_LEARNT]
+    return dataset.take(is_test), "the split test", []
 
 
 def predict_bundle(

@@ -3,7 +3,11 @@
 import hashlib
 import json
 import os
+import pickle
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,8 +17,8 @@ import numpy as np
 from emotag import __version__
 from emotag.dataset import Dataset
 from emotag.emotions import SENTIMENTS, LabelSet
-from emotag.errors import WorkersError
-from emotag.evaluation.learning import Point, learning_curve
+from emotag.errors import DataError, WorkersError
+from emotag.evaluation.learning import SHARES, Point, learning_curve, nested_shares
 from emotag.evaluation.predicting import predict
 from emotag.evaluation.predictions import Predictions
 from emotag.evaluation.splits import Split
@@ -108,10 +112,12 @@ class Fold:
             self.labels.names,
             self.dataset.digests[self.split.train].tolist(),
             self.dataset.labels[self.split.train].tolist(),
+            self.dataset.sentiments[self.split.train].tolist(),
             self.dataset.groups[self.split.train].tolist(),
             self.dataset.digests[self.split.test].tolist(),
         ]
-        key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
+        # how it is fitted, such as for how many epochs, is in the pickle
+        key = hashlib.sha256(json.dumps(parts).encode() + pickle.dumps(self.fit)).hexdigest()[:24]
         return os.path.join(kept_folder(), f"{key}.npz")
 
 
@@ -208,6 +214,8 @@ def judge_all(
 def curve_of(model: str, dataset: Dataset, split: Split, fit: Any, *, seed: int = 0) -> list[Point]:
     """Return what a model scores by how many photos it learns from.
 
+    Shares that hold too few photos of a label to fit on are left out.
+
     Parameters
     ----------
     model : str
@@ -227,10 +235,24 @@ def curve_of(model: str, dataset: Dataset, split: Split, fit: Any, *, seed: int 
         lambda: fit.make(model, seed),
         dataset,
         split,
+        shares=_large_enough(dataset.take(split.train), seed),
         label_set=LabelSet.from_names(dataset.labels.tolist()),
         fit=partial(fit_model, seed=seed),
         seed=seed,
     )
+
+
+def _large_enough(train: Dataset, seed: int) -> list[float]:
+    """Return the shares of a learning curve that hold photos enough to fit on."""
+    from emotag.models.recipes import refuse_few
+
+    found = []
+    for share in SHARES[:-1]:
+        with suppress(DataError):
+            (chosen,) = nested_shares(train, [share], seed=seed)
+            refuse_few(train.labels[chosen], train.groups[chosen])
+            found.append(share)
+    return [*found, SHARES[-1]]
 
 
 def _run(folds: Sequence[Fold]) -> list[Predictions]:
@@ -263,9 +285,10 @@ def _concatenate(parts: Sequence[Predictions]) -> Predictions:
 
 def _read(path: str) -> _Kept | None:
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as kept:
             return _Kept(kept["predicted"], kept.get("proba"), kept.get("p_positive"))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        # damaged: it is fitted again
         return None
 
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from emotag.errors import PhotoError
+from emotag.emotions import FIVE
+from emotag.errors import PhotoError, StorageError
 from emotag.evaluation.comparison import Comparison, compare_all
 from emotag.evaluation.credits import credits_of
 from emotag.evaluation.drawing import save_figure, svg_of
@@ -47,14 +48,25 @@ from emotag.evaluation.tables import (
     surest_hits,
     surest_mistakes,
 )
-from emotag.storage import replace_folder
+from emotag.storage import refuse_existing, replace_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Picture
 
-__all__ = ["PAGE", "About", "Evaluation", "write_evaluation"]
+__all__ = ["PAGE", "About", "Evaluation", "refuse_folder", "write_evaluation"]
 
 PAGE = "report.html"
+_NUMBERS = "report.json"
+_OURS = {
+    PAGE,
+    _NUMBERS,
+    "figures",
+    "metrics.csv",
+    "predictions.csv",
+    "leaks.csv",
+    "unreadable.csv",
+}
+_MOST_SENTENCES = 8
 _PHOTOS_A_CELL = 12
 _CURVE_METRIC = "accuracy"
 
@@ -128,7 +140,7 @@ class Evaluation:
 
     def sentences(self) -> list[str]:
         """Return what may be concluded, and what must be known beside it."""
-        found = conclude(self.comparisons, self.predictions)
+        found = [*conclude(self.comparisons, self.predictions), *self.about.notes]
         found += describe_leaks(self.leak_counts)
         if self.shortcuts is not None:
             found += describe_shortcuts(self.shortcuts)
@@ -148,7 +160,8 @@ class Evaluation:
             "sentences": self.sentences(),
             "notes": list(self.about.notes),
             "n_unreadable": len(self.unreadable),
-            "leaks": [asdict(count) for count in self.leak_counts],
+            # null where no one has looked
+            "leaks": [asdict(count) for count in self.leak_counts] or None,
             "comparisons": [comparison.to_dict() for comparison in self.comparisons],
             "learning_curve": [
                 {"share": p.share, "n_photos": p.n_photos, _CURVE_METRIC: p.metric.to_dict()}
@@ -159,6 +172,29 @@ class Evaluation:
         if len(self.reports) == 1:
             return whole | {"model": self.predictions[0].model} | self.reports[0].to_dict()
         return whole | {"models": {r.predictions.model: r.to_dict() for r in self.reports}}
+
+
+def refuse_folder(folder: str, *, force: bool) -> None:
+    """Refuse at once a folder that a report cannot take the place of.
+
+    Raises
+    ------
+    StorageError
+        It exists and `force` is false, holds anything but a report, or cannot be made.
+    """
+    refuse_existing(folder, force=force)
+    if os.path.lexists(folder):
+        names = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        if not {PAGE, _NUMBERS} <= names or names - _OURS:
+            raise StorageError(
+                f"{folder} holds something else than a report, which would be lost; choose another "
+                "name with --out."
+            )
+    parent = os.path.dirname(os.path.abspath(folder))
+    while not os.path.exists(parent):
+        parent = os.path.dirname(parent)
+    if not os.access(parent, os.W_OK):
+        raise StorageError(f"{folder} cannot be written: no permission for the folder {parent}.")
 
 
 def write_evaluation(
@@ -182,6 +218,7 @@ def write_evaluation(
     StorageError
         It exists, or cannot be written.
     """
+    refuse_folder(folder, force=force)
     pictures = dict(_pictures(evaluation))
     with replace_folder(folder, force=force) as beside:
         figures = os.path.join(beside, "figures")
@@ -189,7 +226,14 @@ def write_evaluation(
         for name, (picture, _, _) in pictures.items():
             save_figure(picture, figures, name)
         for name, text in _files(evaluation).items():
-            with open(os.path.join(beside, name), "w", encoding="utf-8", newline="") as file:
+            # what is no text, such as a name in another encoding, is escaped; JSON reads it so
+            with open(
+                os.path.join(beside, name),
+                "w",
+                encoding="utf-8",
+                errors="backslashreplace",
+                newline="",
+            ) as file:
                 file.write(text)
         content = _content(evaluation, pictures)
         # it is beside where it will be, so that links to photos lead as far
@@ -273,7 +317,7 @@ def _content(evaluation: Evaluation, pictures: Pictures) -> ReportContent:
         date=about.date,
         version=about.version,
         command=about.command,
-        summary=conclude(evaluation.comparisons, evaluation.predictions),
+        summary=_summary(evaluation),
         scores=[_score_table(reports, metrics), *labels],
         drawings=general,
         sections=list(_sections(evaluation, drawings)),
@@ -282,6 +326,14 @@ def _content(evaluation: Evaluation, pictures: Pictures) -> ReportContent:
         notes=about.notes,
         credits=credits_of(paths, about.folders),
     )
+
+
+def _summary(evaluation: Evaluation) -> list[str]:
+    """Return what stands on top: the conclusions, and what is to be held against them."""
+    found = conclude(evaluation.comparisons, evaluation.predictions)
+    if len(found) > _MOST_SENTENCES:
+        found = [*found[:_MOST_SENTENCES], "More stands under “Which is better”."]
+    return [*found, *evaluation.about.notes, *describe_leaks(evaluation.leak_counts)]
 
 
 def _score_table(reports: Sequence[Report], metrics: Mapping[str, str]) -> Table:
@@ -335,7 +387,9 @@ def _sections(evaluation: Evaluation, drawings: Mapping[str, Drawing]) -> Iterat
 
 
 def _literature(evaluation: Evaluation) -> Iterator[Section]:
-    tasks: tuple[Task, ...] = ("emotion", "sentiment")
+    names = evaluation.predictions[0].labels.names
+    # figures on five emotions say nothing beside those on other labels
+    tasks: tuple[Task, ...] = ("emotion", "sentiment") if set(names) & set(FIVE.names) else ()
     found = {task: accuracy_rows(evaluation.reports, task, evaluation.about.data) for task in tasks}
     tables = [
         accuracy_table(f"Accuracy on {task}s", rows)
@@ -382,14 +436,15 @@ def _comparison_table(comparisons: Sequence[Comparison]) -> Table:
 def _files(evaluation: Evaluation) -> dict[str, str]:
     """Return the files of numbers, by name."""
     whole = json.dumps(evaluation.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    return {
-        "report.json": f"{whole}\n",
+    leaks = (
+        [leak.split, leak.kind, leak.train_path, leak.test_path, leak.distance]
+        for leak in evaluation.leaks
+    )
+    found = {"leaks.csv": _csv(["split", "kind", "train", "test", "distance"], leaks)}
+    return (found if evaluation.leak_counts else {}) | {
+        _NUMBERS: f"{whole}\n",
         "metrics.csv": _csv(["model", "metric", "value", "low", "high"], _metric_rows(evaluation)),
         "predictions.csv": _csv(*_prediction_rows(evaluation)),
-        "leaks.csv": _csv(
-            ["split", "kind", "train", "test", "distance"],
-            ([k.split, k.kind, k.train_path, k.test_path, k.distance] for k in evaluation.leaks),
-        ),
         "unreadable.csv": _csv(
             ["path", "reason"], ([error.path, error.reason] for error in evaluation.unreadable)
         ),
@@ -428,8 +483,7 @@ def _csv(header: Sequence[str], rows: Any) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     writer.writerows(rows)
-    # a name that is no text stays readable
-    return text.getvalue().encode("utf-8", "backslashreplace").decode()
+    return text.getvalue()
 
 
 def _plain_shortcuts(shortcuts: Shortcuts | None) -> dict[str, Any] | None:

@@ -56,6 +56,8 @@ _LOOK = {
 
 _PNG_DOTS_PER_INCH = 200
 _LONGEST_NAME = 29
+# A legend stands above a panel, where there is some more place.
+_LONGEST_IN_LEGEND = 34
 _DASHES = ("--", ":", "-.")
 
 
@@ -203,7 +205,7 @@ def draw_baselines(axes: "Axes", baselines: Mapping[str, float], *, upright: boo
     """
     draw = axes.axvline if upright else axes.axhline
     for number, (name, value) in enumerate(baselines.items()):
-        label = f"{shown(name)}: {value:.3f}"
+        label = f"{shown(name, _LONGEST_IN_LEGEND)}: {value:.3f}"
         dashes = _DASHES[number % len(_DASHES)]
         draw(value, color=GREY, linestyle=dashes, linewidth=1.3, label=label, zorder=1)
     if baselines:
@@ -224,13 +226,15 @@ def name_above(axes: "Axes") -> None:
         text.set_parse_math(False)
 
 
-def shown(text: str) -> str:
+def shown(text: str, longest: int = _LONGEST_NAME) -> str:
     """Return text as it may stand beside a panel: on one line, and not too long.
 
     Parameters
     ----------
     text : str
         A name.
+    longest : int
+        So many characters at most.
 
     Examples
     --------
@@ -238,7 +242,7 @@ def shown(text: str) -> str:
     'a name that would leave no p…'
     """
     safe = visible(text)
-    return safe if len(safe) <= _LONGEST_NAME else f"{safe[: _LONGEST_NAME - 1]}…"
+    return safe if len(safe) <= longest else f"{safe[: longest - 1]}…"
 
 
 def draw_points(

@@ -83,9 +83,13 @@ def draw_confusion(
     choose = sentiment_matrices if sentiment else emotion_matrices
     matrices = [entry for predictions in predictions_list for entry in choose(predictions)]
     longest = max((len(matrix.names) for matrix in matrices), default=0)
-    side = 1.6 + 0.62 * longest
+    # long names take their place beside and below the cells, not from them
+    names = max((len(shown(name)) for matrix in matrices for name in matrix.names), default=0)
+    beside = 0.08 * max(0, names - 10)
+    width, height = (1.6 + 0.62 * longest + share * beside for share in (1.7, 0.7))
+    across = 3 if longest <= 5 and width <= 5 else 2
     with look():
-        figure, panels = make_panels(len(matrices), side, side, columns=3 if longest <= 5 else 2)
+        figure, panels = make_panels(len(matrices), width, height, columns=across)
         for axes, matrix in zip(panels, matrices, strict=True):
             _draw_matrix(axes, matrix)
     return figure

@@ -231,8 +231,10 @@ def accuracy_table(caption: str, rows: Iterable[AccuracyRow]) -> Table:
             )
             for row in rows
         ),
-        f"Rows marked “{_ELSEWHERE}” were measured by others on other photos: they say what has "
-        "been reached elsewhere, not which system is better.",
+        f"Rows marked “{_ELSEWHERE}” were measured by others on other photos, some with other "
+        "labels and more or fewer of them: they say what has been reached elsewhere, not which "
+        "system is better. Under our figures is the 95 % interval, under theirs the range of "
+        "several variants.",
     )
 
 

@@ -106,7 +106,10 @@ def make_album(
 
 
 def _is_kept_whole(path: str, content: ReportContent) -> bool:
-    return path in content.credits and content.credits[path].no_derivatives
+    credit = content.credits.get(path)
+    if credit is None:
+        return False
+    return credit.no_derivatives or credit.licence.casefold().strip() == "all rights reserved"
 
 
 def photos_of(model: ModelPart) -> Iterator[JudgedPhoto]:

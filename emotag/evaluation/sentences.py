@@ -76,7 +76,7 @@ def _against_majority(
 
 
 def _on_model(predictions: Predictions, accuracy: Figure, baseline: float, majority: str) -> str:
-    model, photos = predictions.model, f"these {len(predictions):,} photos"
+    model, photos = predictions.model, _these(len(predictions))
     right = f"right on {_with_interval(accuracy)} of {photos}"
     always = f"always saying {majority} is right on {baseline:.2f}"
     if not math.isfinite(accuracy.low) or accuracy.low <= baseline <= accuracy.high:
@@ -92,7 +92,7 @@ def _on_model(predictions: Predictions, accuracy: Figure, baseline: float, major
 def _on_comparison(comparison: Comparison) -> str:
     first, second = comparison.first, comparison.second
     difference, p = comparison.difference, _in_words(comparison.p_holm)
-    photos = f"these {comparison.n_photos:,} photos"
+    photos = _these(comparison.n_photos)
     if comparison.n_only_first == comparison.n_only_second == 0:
         return f"{first} and {second} are right on the very same of {photos}."
     if comparison.p_holm >= _LEVEL or not _leaves_out_nought(difference):
@@ -101,6 +101,10 @@ def _on_comparison(comparison: Comparison) -> str:
         first, second = second, first
         difference = Figure(-difference.value, -difference.high, -difference.low)
     return f"{first} is better than {second} by {_with_interval(difference, p)}."
+
+
+def _these(n_photos: int) -> str:
+    return f"these {n_photos:,} photos" if n_photos != 1 else "this 1 photo"
 
 
 def _leaves_out_nought(difference: Figure) -> bool:
@@ -118,7 +122,11 @@ def _reservations(
             "photos of one group, such as one owner's, together."
         )
     groups = min((len(np.unique(one.groups)) for one in predictions), default=_ENOUGH_GROUPS)
-    if groups < _ENOUGH_GROUPS:
+    if groups == 1:
+        said.append(
+            "All photos are of one group, so that no interval and no test can say anything."
+        )
+    elif groups < _ENOUGH_GROUPS:
         said.append(f"These are few photos ({groups} independent): the true intervals are wider.")
     return said
 
