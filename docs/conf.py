@@ -59,10 +59,12 @@ numpydoc_validation_exclude = {
     rf"\.{name}$"
     for name in (
         "Bundle",
+        "Comparison",
         "Epoch",
         "Extraction",
         "Figure",
         "ModelFacts",
+        "Predictions",
         "Report",
         "Ratings",
         "Row",

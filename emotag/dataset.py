@@ -6,7 +6,7 @@ import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, field, fields, replace
 from typing import Any, Self
 
 import numpy as np
@@ -26,6 +26,9 @@ TEST_SHARE = 0.25
 
 _TRAIN_SPLITS = ("train", "val")
 _SPLITS = (*_TRAIN_SPLITS, "test")
+KINDS = ("depicted", "evoked")
+"""Whether a photo shows an emotion, or stirs it in whoever looks. (Figure 2 of the paper.)"""
+
 _NAMED = 3
 _NO_LABEL = "No photo has a label, so there is nothing to fit on."
 
@@ -53,6 +56,8 @@ class Dataset:
         Where each photo comes from, or empty.
     digests : ndarray of str, shape (n_photos,)
         SHA-256 of each file; of one that cannot be read, its path.
+    kinds : ndarray of str, shape (n_photos,)
+        Whether a label is ``'depicted'`` or ``'evoked'``, or empty.
     """
 
     paths: Strings
@@ -62,6 +67,11 @@ class Dataset:
     splits: Strings
     sources: Strings
     digests: Strings
+    kinds: Strings = field(default_factory=lambda: np.array([], dtype=np.str_))
+
+    def __post_init__(self) -> None:
+        if len(self.kinds) != len(self.paths):
+            object.__setattr__(self, "kinds", np.full(len(self.paths), "", dtype=np.str_))
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -69,13 +79,23 @@ class Dataset:
     def take(self, choice: NDArray[Any]) -> Self:
         """Return the photos of a boolean mask or of indices."""
         return type(self)(
-            **{field.name: getattr(self, field.name)[choice] for field in fields(self)}
+            **{column.name: getattr(self, column.name)[choice] for column in fields(self)}
         )
+
+    def at(self, paths: Sequence[str]) -> Self:
+        """Return the photos of some paths, in the order of these."""
+        places = {path: index for index, path in enumerate(self.paths.tolist())}
+        return self.take(np.array([places[path] for path in paths], dtype=np.intp))
 
     @property
     def labelled(self) -> Self:
         """The photos that have a label."""
         return self.take(self.labels != "")
+
+    def relabelled(self, names: Mapping[str, str]) -> Self:
+        """Return the photos with some labels called otherwise."""
+        called = [names.get(label, label) for label in self.labels.tolist()]
+        return replace(self, labels=np.array(called, dtype=np.str_))
 
     def for_sentiment(self, said: Mapping[str, Any] | None = None) -> Self:
         """Return the photos whose sentiment is known, with it as their label.
@@ -189,7 +209,9 @@ def load_dataset(
     doubled = [row.path for row in rows if seen[os.path.realpath(row.path)] > 1]
     if doubled:
         raise DataError(f"{doubled[0]} was given twice; name each folder once.")
-    table = {field.name: [getattr(row, field.name) for row in rows] for field in fields(_Labelled)}
+    table = {
+        column.name: [getattr(row, column.name) for row in rows] for column in fields(_Labelled)
+    }
     digests = [_digest(path) for path in table["path"]]
     groups = _join_identical(digests, table["group"])
     return Dataset(
@@ -200,6 +222,7 @@ def load_dataset(
         splits=np.array(table["split"], dtype=np.str_),
         sources=np.array(table["source"], dtype=np.str_),
         digests=np.array(digests, dtype=np.str_),
+        kinds=np.array(table["kind"], dtype=np.str_),
     )
 
 
@@ -262,6 +285,7 @@ class _Labelled:
     group: str
     split: str
     source: str
+    kind: str
 
 
 def _load_folder(folder: str, columns: _Columns) -> list[_Labelled]:
@@ -302,7 +326,7 @@ def _read_labels(folder: str) -> list[_Labelled]:
     for path in _photos_in(folder):
         label, _, rest = os.path.relpath(path, folder).partition(os.sep)
         # a photo that lies in no label's folder has no label
-        rows.append(_Labelled(path, label if rest else "", "", "", "", ""))
+        rows.append(_Labelled(path, label if rest else "", "", "", "", "", ""))
     return rows if any(row.label for row in rows) else []
 
 
@@ -347,7 +371,15 @@ def _manifest_row(folder: str, line: int, record: dict[str, Any], columns: _Colu
         group=record.get(columns.group, "").strip(),
         split=split,
         source=record.get("source", "").strip(),
+        kind=_kind(record.get("kind", ""), place),
     )
+
+
+def _kind(said: str, place: str) -> str:
+    kind = said.strip().casefold()
+    if kind not in ("", *KINDS):
+        raise DataError(f"{place}: unknown kind {said!r}; choose from {', '.join(KINDS)}.")
+    return kind
 
 
 def _inside(file: str, place: str) -> str:

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from emotag import __version__
-from emotag.cli import cache, demo, fetch, fit, merge, models, tag, untag
+from emotag.cli import cache, compare, demo, evaluate, fetch, fit, merge, models, tag, untag
 from emotag.errors import EmotagError
 
 __all__ = ["app", "main"]
@@ -20,6 +20,7 @@ INTERRUPTED = 130
 
 # What Ctrl-C leaves behind, and how to go on, where the command does not say it itself.
 _STOPPED = {
+    "compare": "Stopped. The fits that are done are kept, and the same command goes on from there.",
     "fetch": "Stopped. What was fetched is kept, and the same command goes on from there.",
     "fit": "Stopped; no model was saved. Features computed so far are kept, "
     "so the same command goes on from there.",
@@ -52,6 +53,8 @@ app.command("merge")(merge.merge)
 app.command("demo")(demo.demo)
 app.command("fetch")(fetch.fetch)
 app.command("fit")(fit.fit)
+app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.add_typer(models.app, name="models")
 app.add_typer(cache.app, name="cache")
 

@@ -1,8 +1,9 @@
 """One model judged on labelled photos."""
 
 import json
+import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,8 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 from emotag.emotions import LabelSet
 from emotag.errors import DataError
 from emotag.evaluation.metrics import Figure, Outcomes, bootstrap
+from emotag.evaluation.predicting import groups_of, labels_of, predict
+from emotag.evaluation.predictions import Predictions
 
-__all__ = ["Report", "evaluate", "judge"]
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Drawing
+
+__all__ = ["Report", "evaluate", "judge", "report_of"]
+
+_OF_SENTIMENT = ("accuracy", "balanced_accuracy", "majority_baseline")
 
 
 @dataclass(frozen=True)
@@ -26,36 +34,123 @@ class Report:
         The order of rows and columns.
     metrics : dict of Figure
         By name: ``accuracy``, ``balanced_accuracy``, ``macro_f1``,
-        ``majority_baseline`` (always the most frequent label), where there
-        are probabilities ``log_loss`` and ``calibration_error`` (ten bins),
-        and where the labels fold ``sentiment_accuracy`` and its baseline.
-    recalls : dict of Figure
-        The share of each label's photos that was found.
+        ``majority_baseline`` (always the most frequent label) and
+        ``prior_accuracy`` (guessing by the labels' shares). Where there are
+        probabilities: ``top_2_accuracy`` (of more than two labels),
+        ``log_loss``, ``prior_log_loss`` (always the labels' shares) and
+        ``calibration_error`` (expected, ten bins). Where the labels fold:
+        ``sentiment_accuracy``, ``sentiment_balanced_accuracy`` and
+        ``sentiment_majority_baseline``; where the model learnt sentiment
+        separately, the same with ``trained_`` before them.
+    per_label : dict of dict of Figure
+        By label, then ``precision``, ``recall`` and ``f1``; nan where no photo
+        says it.
+    counts : dict of int
+        How many photos each label has.
     confusion : ndarray of shape (n_labels, n_labels), int
         Rows actual, columns predicted.
+    baselines : dict of dict of float
+        See `emotag.evaluation.metrics.Outcomes.baselines`.
+    by_kind : dict of dict of Figure
+        The metrics of the photos whose label is ``'depicted'``, and of those
+        whose label is ``'evoked'``, where the data says so.
+    predictions : Predictions
+        What was said of each photo.
     """
 
     n_photos: int
     n_groups: int
     labels: tuple[str, ...]
     metrics: dict[str, Figure]
-    recalls: dict[str, Figure]
+    per_label: dict[str, dict[str, Figure]]
+    counts: dict[str, int]
     confusion: NDArray[np.intp] = field(repr=False)
+    baselines: dict[str, dict[str, float]] = field(repr=False)
+    by_kind: dict[str, dict[str, Figure]] = field(repr=False)
+    predictions: Predictions = field(repr=False)
+
+    @property
+    def recalls(self) -> dict[str, Figure]:
+        """The share of each label's photos that was found, by label that has any."""
+        return {name: of["recall"] for name, of in self.per_label.items() if self.counts[name]}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return what JSON can hold: all but the predictions."""
         return {
             "n_photos": self.n_photos,
             "n_groups": self.n_groups,
             "labels": list(self.labels),
-            "metrics": {name: figure.to_dict() for name, figure in self.metrics.items()},
-            "recalls": {name: figure.to_dict() for name, figure in self.recalls.items()},
+            "counts": self.counts,
+            "metrics": _plain(self.metrics),
+            "baselines": {
+                metric: {name: round(value, 6) for name, value in of.items()}
+                for metric, of in self.baselines.items()
+            },
+            "recalls": _plain(self.recalls),
+            "per_label": {name: _plain(of) for name, of in self.per_label.items()},
+            "by_kind": {kind: _plain(of) for kind, of in self.by_kind.items()},
             "confusion": self.confusion.tolist(),
         }
 
     def to_json(self) -> str:
         """Return `to_dict` as JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def confusion_display(self) -> Any:
+        """Return scikit-learn's display of the confusion matrix, whose ``plot`` draws it.
+
+        Returns
+        -------
+        sklearn.metrics.ConfusionMatrixDisplay
+        """
+        from sklearn.metrics import ConfusionMatrixDisplay
+
+        return ConfusionMatrixDisplay(self.confusion, display_labels=list(self.labels))
+
+    def figure_confusion(self, *, sentiment: bool = False) -> "Drawing":
+        """Draw the confusion matrix.
+
+        Parameters
+        ----------
+        sentiment : bool, default=False
+            That of the sentiments, not of the emotions.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from emotag.evaluation.figures import draw_confusion
+
+        return draw_confusion([self.predictions], sentiment=sentiment)
+
+    def figure_reliability(self) -> "Drawing":
+        """Draw how often the model is right by how confident it is.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        from emotag.evaluation.figures import draw_reliability
+
+        return draw_reliability([self.predictions])
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Write the report as one page that opens by a double click.
+
+        Parameters
+        ----------
+        path : path-like
+            The page to be; one that is there is replaced.
+
+        Raises
+        ------
+        StorageError
+            The page cannot be written.
+        """
+        from emotag.evaluation.page import write_report
+        from emotag.evaluation.report_page import content_of
+
+        write_report(os.fspath(path), content_of(self))
 
 
 def evaluate(
@@ -65,6 +160,7 @@ def evaluate(
     groups: ArrayLike | None = None,
     *,
     label_set: LabelSet | None = None,
+    sentiment_estimator: Any = None,
     n_draws: int = 2000,
     seed: int = 0,
 ) -> Report:
@@ -84,6 +180,9 @@ def evaluate(
     label_set : LabelSet, optional
         Order and sentiment of the labels, of which the estimator may know some
         only; by default `LabelSet.from_names`.
+    sentiment_estimator : estimator, optional
+        A fitted classifier of ``'positive'`` and ``'negative'``, such as a
+        `SentimentClassifier`, to be judged beside the folded emotions.
     n_draws : int, default=2000
         Bootstrap draws.
     seed : int, default=0
@@ -112,19 +211,10 @@ def evaluate(
     >>> report.metrics["accuracy"].value, report.metrics["balanced_accuracy"].value
     (0.6, 0.5)
     """
-    actual = np.asarray(y).astype(np.str_)
-    if not len(actual):
-        raise DataError("There is no photo to judge with.")
-    classes = np.asarray(estimator.classes_).astype(np.str_).tolist()
-    strange = sorted(set(actual.tolist()) - set(classes))
-    if strange:
-        raise DataError(
-            f"The photos are labelled {', '.join(strange)}, which the model does not know; "
-            f"it knows {', '.join(classes)}."
-        )
-    label_set = label_set.subset(classes) if label_set else LabelSet.from_names(classes)
-    outcomes = _outcomes(estimator, X, actual, classes, label_set)
-    return _report(outcomes, groups, label_set, n_draws, seed)
+    predictions = predict(
+        estimator, X, y, groups, label_set=label_set, sentiment_estimator=sentiment_estimator
+    )
+    return report_of(predictions, n_draws=n_draws, seed=seed)
 
 
 def judge(
@@ -165,78 +255,139 @@ def judge(
     LabelError
         A photo has a label that is not in the set.
     """
-    names = np.asarray(y).astype(np.str_).tolist()
-    if not names:
-        raise DataError("There is no photo to judge with.")
-    actual = np.array([label_set.index(name) for name in names])
+    actual = labels_of(y)
+    for name in np.unique(actual).tolist():
+        label_set.index(name)
     given = np.asarray(proba, dtype=np.float64)
-    if given.shape != (len(names), len(label_set)):
+    if given.shape != (len(actual), len(label_set)):
         raise DataError(
-            f"Probabilities of shape {given.shape} do not fit {len(names)} photos "
+            f"Probabilities of shape {given.shape} do not fit {len(actual)} photos "
             f"and {len(label_set)} labels."
         )
-    outcomes = Outcomes(actual, given.argmax(axis=1), len(label_set), given)
-    return _report(outcomes, groups, label_set, n_draws, seed)
+    predictions = Predictions(
+        "model",
+        label_set,
+        actual,
+        np.array(label_set.names)[given.argmax(axis=1)],
+        given,
+        groups_of(groups, len(actual)),
+        np.full(len(actual), "", dtype=np.str_),
+    )
+    return report_of(predictions, n_draws=n_draws, seed=seed)
 
 
-def _report(
-    outcomes: Outcomes, groups: ArrayLike | None, labels: LabelSet, n_draws: int, seed: int
-) -> Report:
-    n_photos = len(outcomes.actual)
-    own = np.arange(n_photos) if groups is None else np.asarray(groups)
-    figures = outcomes.figures()
-    present = {labels.names[index]: index for index in np.unique(outcomes.actual).tolist()}
-    recalls = {f"recall {name}": outcomes.recall(index) for name, index in present.items()}
-    found = bootstrap(outcomes.sums(), own, figures | recalls, n_draws=n_draws, seed=seed)
-    metrics = {name: found[name] for name in figures}
-    if labels.folds:
-        metrics |= _sentiment_metrics(outcomes, own, labels, n_draws, seed)
+def report_of(predictions: Predictions, *, n_draws: int = 2000, seed: int = 0) -> Report:
+    """Return every figure of what a model said.
+
+    Parameters
+    ----------
+    predictions : Predictions
+        What it said.
+    n_draws : int, default=2000
+        Bootstrap draws.
+    seed : int, default=0
+        Of the draws.
+
+    Returns
+    -------
+    Report
+        Every figure with its 95 % interval.
+
+    Raises
+    ------
+    DataError
+        There is no photo.
+    LabelError
+        A photo's label, or what is predicted, is not in the set.
+    """
+    if not len(predictions):
+        raise DataError("There is no photo to judge with.")
+    outcomes = Outcomes.of(predictions)
+    names, counts = predictions.labels.names, outcomes.confusion().sum(axis=1).tolist()
+    baselines = outcomes.baselines()
+    for prefix, (_, of_sentiment) in _sentiments(predictions).items():
+        found = of_sentiment.baselines()
+        baselines |= {f"{prefix}{name}": found[name] for name in _OF_SENTIMENT if name in found}
     return Report(
-        n_photos,
-        len(np.unique(own)),
-        labels.names,
-        metrics,
-        {name: found[f"recall {name}"] for name in present},
-        outcomes.confusion(),
+        n_photos=len(predictions),
+        n_groups=len(np.unique(predictions.groups)),
+        labels=names,
+        metrics=_metrics(predictions, n_draws, seed),
+        per_label=_per_label(outcomes, predictions, n_draws, seed),
+        counts=dict(zip(names, counts, strict=True)),
+        confusion=outcomes.confusion(),
+        baselines=baselines,
+        by_kind={
+            kind: _metrics(predictions.take(predictions.kinds == kind), n_draws, seed)
+            for kind in np.unique(predictions.kinds[predictions.kinds != ""]).tolist()
+        },
+        predictions=predictions,
     )
 
 
-def _outcomes(
-    estimator: Any, X: ArrayLike, actual: NDArray[np.str_], classes: list[str], labels: LabelSet
-) -> Outcomes:
-    proba = None
-    if hasattr(estimator, "predict_proba"):
-        given = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-        # of equal probabilities the first class is taken, as scikit-learn's own predict does
-        predicted = np.array(classes)[given.argmax(axis=1)]
-        proba = given[:, [classes.index(name) for name in labels.names]]
-    else:
-        predicted = np.asarray(estimator.predict(X)).astype(np.str_)
-    if len(predicted) != len(actual):
-        raise DataError(f"There are {len(actual)} labels for {len(predicted)} photos.")
-    of_actual, of_predicted = (
-        np.array([labels.index(name) for name in names.tolist()]) for names in (actual, predicted)
+def _metrics(predictions: Predictions, n_draws: int, seed: int) -> dict[str, Figure]:
+    outcomes = Outcomes.of(predictions)
+    metrics = bootstrap(
+        outcomes.sums(), predictions.groups, outcomes.figures(), n_draws=n_draws, seed=seed
     )
-    return Outcomes(of_actual, of_predicted, len(labels), proba)
+    for prefix, (known, of_sentiment) in _sentiments(predictions).items():
+        statistics = of_sentiment.figures()
+        metrics |= bootstrap(
+            of_sentiment.sums(),
+            predictions.groups[known],
+            {f"{prefix}{name}": statistics[name] for name in _OF_SENTIMENT},
+            n_draws=n_draws,
+            seed=seed,
+        )
+    return metrics
 
 
-def _sentiment_metrics(
-    outcomes: Outcomes, groups: NDArray[Any], labels: LabelSet, n_draws: int, seed: int
-) -> dict[str, Figure]:
-    """Judge the sentiment that the emotions fold into."""
-    positive = np.array([labels.sentiment(name) == "positive" for name in labels.names])
-    actual = positive[outcomes.actual].astype(np.intp)
-    if outcomes.proba is None:
-        predicted, proba = positive[outcomes.predicted].astype(np.intp), None
-    else:
-        folded = labels.fold(outcomes.proba)
-        predicted = (folded >= 0.5).astype(np.intp)
-        proba = np.column_stack([1 - folded, folded])
-    folded_outcomes = Outcomes(actual, predicted, 2, proba)
-    wanted = ("accuracy", "balanced_accuracy", "majority_baseline")
-    figures = {
-        f"sentiment_{name}": function
-        for name, function in folded_outcomes.figures().items()
-        if name in wanted
+def _per_label(
+    outcomes: Outcomes, predictions: Predictions, n_draws: int, seed: int
+) -> dict[str, dict[str, Figure]]:
+    statistics = {
+        f"{measure} {index}": of_label(index)
+        for measure, of_label in {
+            "precision": outcomes.precision,
+            "recall": outcomes.recall,
+            "f1": outcomes.f1,
+        }.items()
+        for index in range(outcomes.n_labels)
     }
-    return bootstrap(folded_outcomes.sums(), groups, figures, n_draws=n_draws, seed=seed)
+    found = bootstrap(outcomes.sums(), predictions.groups, statistics, n_draws=n_draws, seed=seed)
+    return {
+        name: {measure: found[f"{measure} {index}"] for measure in ("precision", "recall", "f1")}
+        for index, name in enumerate(predictions.labels.names)
+    }
+
+
+def _sentiments(predictions: Predictions) -> dict[str, tuple[NDArray[np.bool_], Outcomes]]:
+    """Return what was said of sentiment, each way, of the photos whose sentiment is known."""
+    labels = predictions.labels
+    folded = {name: labels.sentiment(name) or "" for name in labels.names}
+    # what the data says of a photo counts, and where it says nothing, the label
+    actual = np.where(
+        predictions.sentiments != "",
+        predictions.sentiments,
+        np.array([folded[name] for name in predictions.actual.tolist()], dtype=np.str_),
+    )
+    ways = {}
+    if labels.folds:
+        ways["sentiment_"] = (
+            np.array([float(folded[name] == "positive") for name in predictions.predicted.tolist()])
+            if predictions.proba is None
+            else labels.fold(predictions.proba)
+        )
+    if predictions.p_positive is not None:
+        ways["trained_sentiment_"] = predictions.p_positive
+    known = actual != ""
+    positive = (actual[known] == "positive").astype(np.intp)
+    return {
+        prefix: (known, Outcomes(positive, (proba[known] >= 0.5).astype(np.intp), 2))
+        for prefix, proba in ways.items()
+        if known.any()
+    }
+
+
+def _plain(figures: dict[str, Figure]) -> dict[str, dict[str, float | None]]:
+    return {name: figure.to_dict() for name, figure in figures.items()}

@@ -113,7 +113,7 @@ class CacheState:
     pixels, pixel_limit : int
         Bytes that pixels take, and may take.
     checkpoints : int
-        Bytes that fits take which were cut off, or still run.
+        Bytes that fits take which were cut off, or still run, and the folds of comparisons.
     ledgers : int
         Bytes that the notes of tagging take.
     """
@@ -148,7 +148,7 @@ def cache_state() -> CacheState:
             photos=pixels.count(),
             pixels=pixels.size(),
             pixel_limit=pixels.limit,
-            checkpoints=_total_size(_checkpoints()),
+            checkpoints=_total_size([*_checkpoints(), *_folds()]),
             ledgers=_total_size(_ledgers()),
         )
 
@@ -170,7 +170,7 @@ def clear_cache() -> None:
                 store.clear()
         except StorageError:
             _remove_files(glob.glob(f"{glob.escape(kind.default_path())}*"))
-    _remove_files([*_networks(), *_checkpoints(), *_ledgers()])
+    _remove_files([*_networks(), *_checkpoints(), *_folds(), *_ledgers()])
 
 
 def checkpoint_folder(key: str) -> str:
@@ -205,6 +205,10 @@ def _networks() -> list[str]:
 
 def _checkpoints() -> list[str]:
     return glob.glob(os.path.join(glob.escape(checkpoint_folder("")), "*", "*"))
+
+
+def _folds() -> list[str]:
+    return glob.glob(os.path.join(glob.escape(cache_folder()), "folds", "*"))
 
 
 def _ledgers() -> list[str]:

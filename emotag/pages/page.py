@@ -8,14 +8,53 @@ import base64
 import hashlib
 import html
 from collections.abc import Iterable
+from dataclasses import dataclass
 from string import Template
 from typing import IO, Any
 
 from emotag.pages.escaping import script_json, visible
 
-__all__ = ["write_page"]
+__all__ = ["Assets", "read_assets", "write_page"]
 
 _END = "</body>\n</html>\n"
+
+
+@dataclass(frozen=True)
+class Assets:
+    """What a page is made of, as it stands in this folder.
+
+    Attributes
+    ----------
+    markup : str
+        A template.
+    style, script : str
+        What all pages share, and the page's own.
+    policy : str
+        The Content-Security-Policy that allows this style and this script and no other.
+    """
+
+    markup: str
+    style: str
+    script: str
+    policy: str
+
+
+def read_assets(name: str) -> Assets:
+    """Return the assets of a page.
+
+    Parameters
+    ----------
+    name : str
+        Of the page's markup, style and script in this folder.
+
+    Examples
+    --------
+    >>> "default-src 'none'" in read_assets("gallery").policy
+    True
+    """
+    style = _asset("look.css") + _asset(f"{name}.css")
+    script = f"(() => {{\n'use strict';\n{_asset('look.js')}{_asset(f'{name}.js')}}})();\n"
+    return Assets(_asset(f"{name}.html"), style, script, _policy(style, script))
 
 
 def write_page(
@@ -36,14 +75,13 @@ def write_page(
     blocks : iterable of bytes
         What the script reads later, by number, each without a ``<``.
     """
-    style = _asset("look.css") + _asset(f"{name}.css")
-    script = f"(() => {{\n'use strict';\n{_asset('look.js')}{_asset(f'{name}.js')}}})();\n"
-    head = Template(_asset(f"{name}.html")).substitute(
-        policy=html.escape(_policy(style, script), quote=True),
+    assets = read_assets(name)
+    head = Template(assets.markup).substitute(
+        policy=html.escape(assets.policy, quote=True),
         title=html.escape(visible(title)),
-        style=style,
+        style=assets.style,
         data=script_json(data),
-        script=script,
+        script=assets.script,
     )
     file.write(head.encode())
     for number, block in enumerate(blocks):

@@ -11,7 +11,19 @@ import emotag as package
 from tests.cli.program import command, run, run_here
 from tests.conftest import draw_photo
 
-COMMANDS = ["tag", "untag", "merge", "demo", "fetch", "fit", "models", "cache", "cache clear"]
+COMMANDS = [
+    "tag",
+    "untag",
+    "merge",
+    "demo",
+    "fetch",
+    "fit",
+    "evaluate",
+    "compare",
+    "models",
+    "cache",
+    "cache clear",
+]
 
 
 class TestHelp:
@@ -19,7 +31,7 @@ class TestHelp:
         outcome = emotag()
         shown = outcome.out + outcome.err
         assert outcome.code == 2
-        for name in ("tag", "demo", "fetch", "fit", "models", "cache"):
+        for name in ("tag", "demo", "fetch", "fit", "evaluate", "compare", "models", "cache"):
             assert f"\n  {name} " in shown
 
     @pytest.mark.parametrize("option", ["--help", "-h"])
@@ -35,6 +47,8 @@ class TestHelp:
             "demo",
             "fetch",
             "fit",
+            "evaluate",
+            "compare",
             "models",
             "cache",
         ]
@@ -60,6 +74,11 @@ class TestHelp:
         outcome = emotag("tag", "./photos", "-o", "tags.csv")
         assert outcome.err == "emotag: ./photos does not exist.\n"
         outcome = emotag("fit", "./data", "--out", "./models/mine")
+        assert outcome.err.startswith("emotag: ./data does not exist")
+        outcome = emotag("evaluate", "models/mine", "./data")
+        assert outcome.err.startswith("emotag: ")
+        assert "models/mine" in outcome.err
+        outcome = emotag("compare", "./data", "--models", "svm,lite0", "--folds", "5")
         assert outcome.err.startswith("emotag: ./data does not exist")
 
     @pytest.fixture(autouse=True)
@@ -92,6 +111,8 @@ class TestUsage:
             (["tag", "x.jpg", "--jobs", "many"], "Invalid value for"),
             (["tag", "x.jpg", "--max-pixels", "-1"], "Invalid value for"),
             (["fit", "--seed", "x"], "Invalid value for '--seed'"),
+            (["evaluate"], "Missing argument 'MODEL'"),
+            (["compare", "--folds", "1"], "Invalid value for '--folds'"),
             (["demo", "extra"], "Got unexpected extra argument"),
             (["cache", "empty"], "No such command 'empty'"),
         ],
