@@ -31,25 +31,27 @@ class RecipeFitter:
     batch_size: int | None = None
     device: str = "auto"
 
-    def make(self, name: str, seed: int) -> Any:
-        """Return the estimator of a name, unfitted."""
+    def make(self, name: str, seed: int, part: str = "") -> Any:
+        """Return the estimator of a name, unfitted.
+
+        What a fine-tuning goes on from is kept apart for each part of the photos: fits side
+        by side remove theirs when they are done.
+        """
         from emotag.models.recipes import make_model, set_options
 
         model, backbone = split_name(name)
         estimator = make_model(model, backbone=backbone, random_state=seed)
         tuning = {"max_epochs": self.epochs, "batch_size": self.batch_size}
         is_tuned = hasattr(estimator, "max_epochs")
-        # a killed comparison goes on with the fold it was in; other folds are kept whole
-        set_options(
-            estimator, f"compare/{name}", device=self.device, **(tuning if is_tuned else {})
-        )
+        place = f"compare/{name}/{seed}/{part}"
+        set_options(estimator, place, device=self.device, **(tuning if is_tuned else {}))
         return estimator
 
     def __call__(self, name: str, dataset: Dataset, seed: int) -> Any:
         """Return the estimator of a name, fitted to photos."""
         from emotag.models.recipes import fit_model, forget_checkpoints
 
-        estimator = self.make(name, seed)
+        estimator = self.make(name, seed, dataset.fingerprint())
         fit_model(estimator, dataset.paths, dataset.labels, dataset.groups, seed=seed)
         forget_checkpoints(estimator)
         return estimator
