@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from emotag.dataset import MANIFEST
 from emotag.errors import DataError
+from emotag.flickr.manifest import unmarked
 
 __all__ = ["Credit", "credits_of"]
 
@@ -88,12 +89,8 @@ def _read_credits(folder: str) -> dict[str, Credit]:
     return {path: credit for path, credit in credit_by_path.items() if credit != Credit()}
 
 
-# The manifest marks such text with an apostrophe, as `emotag.flickr.manifest` writes it.
-_MARKED = re.compile("'+\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
-
-
 def _credit(row: Mapping[str, str]) -> Credit:
-    text = {name: cell[1:] if _MARKED.match(cell) else cell for name, cell in row.items()}
+    text = {name: unmarked(cell) for name, cell in row.items()}
     # a manifest of Flickr's photos has the licence's number in the column licence
     number_or_name = text.get("licence", "")
     licence = text.get("licence_name", "") or ("" if number_or_name.isdigit() else number_or_name)

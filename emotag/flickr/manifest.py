@@ -11,7 +11,7 @@ from typing import Any, TextIO, get_type_hints
 from emotag.errors import DataError
 from emotag.flickr.text import clean_text, replace_text
 
-__all__ = ["COLUMNS", "Entry", "read_manifest", "write_manifest"]
+__all__ = ["COLUMNS", "Entry", "read_manifest", "unmarked", "write_manifest"]
 
 
 @dataclass(frozen=True)
@@ -218,9 +218,19 @@ def _value(place: str, name: str, cell: str) -> str | int | bool | None:
         raise DataError(f"{place}: {cell!r} makes no sense as {name}.") from None
 
 
+def unmarked(cell: str) -> str:
+    """Return a cell without the apostrophe that keeps a spreadsheet from running it.
+
+    Examples
+    --------
+    >>> unmarked("'=1+1"), unmarked("'Twas")
+    ('=1+1', "'Twas")
+    """
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
 def _parse_text(cell: str) -> str:
-    marked = cell.startswith("'") and _FORMULA.match(cell)
-    return clean_text(cell[1:] if marked else cell)
+    return clean_text(unmarked(cell))
 
 
 def _parse_number(cell: str) -> int | None:
