@@ -5,7 +5,8 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from emotag.emotions import FIVE
@@ -26,8 +27,6 @@ from emotag.evaluation.literature import Task
 from emotag.evaluation.page import write_report
 from emotag.evaluation.page_content import (
     Drawing,
-    Matrix,
-    ModelPart,
     ReportContent,
     Section,
     Table,
@@ -38,16 +37,10 @@ from emotag.evaluation.page_content import (
 )
 from emotag.evaluation.predictions import Predictions
 from emotag.evaluation.report import Report
-from emotag.evaluation.report_page import SCORES, kind_sections, label_table
+from emotag.evaluation.report_page import SCORES, kind_sections, label_table, model_part
 from emotag.evaluation.sentences import conclude
 from emotag.evaluation.shortcuts import Shortcuts, describe_shortcuts
-from emotag.evaluation.tables import (
-    accuracy_rows,
-    model_rows,
-    photos_by_cell,
-    surest_hits,
-    surest_mistakes,
-)
+from emotag.evaluation.tables import accuracy_rows, model_rows
 from emotag.storage import refuse_existing, replace_folder
 
 if TYPE_CHECKING:
@@ -67,7 +60,6 @@ _OURS = {
     "unreadable.csv",
 }
 _MOST_SENTENCES = 8
-_PHOTOS_A_CELL = 12
 _CURVE_METRIC = "accuracy"
 
 
@@ -127,11 +119,16 @@ class Evaluation:
     curve: Sequence[Point] = ()
     curve_model: str = ""
     unreadable: Sequence[PhotoError] = ()
-    comparisons: Sequence[Comparison] = field(init=False)
 
-    def __post_init__(self) -> None:
-        predictions = [report.predictions for report in self.reports]
-        object.__setattr__(self, "comparisons", compare_all(predictions))
+    @cached_property
+    def comparisons(self) -> Sequence[Comparison]:
+        """Each two models."""
+        return compare_all(self.predictions)
+
+    @cached_property
+    def conclusions(self) -> Sequence[str]:
+        """What may be concluded of the models."""
+        return conclude(self.comparisons, self.predictions)
 
     @property
     def predictions(self) -> list[Predictions]:
@@ -140,7 +137,7 @@ class Evaluation:
 
     def sentences(self) -> list[str]:
         """Return what may be concluded, and what must be known beside it."""
-        found = [*conclude(self.comparisons, self.predictions), *self.about.notes]
+        found = [*self.conclusions, *self.about.notes]
         found += describe_leaks(self.leak_counts)
         if self.shortcuts is not None:
             found += describe_shortcuts(self.shortcuts)
@@ -308,7 +305,7 @@ def _content(evaluation: Evaluation, pictures: Pictures) -> ReportContent:
         name: Drawing(svg_of(p), caption, alt) for name, (p, caption, alt) in pictures.items()
     }
     general = [drawings[name] for name in drawings if name not in ("shortcuts", "learning-curve")]
-    models = [_model_part(report) for report in reports]
+    models = [model_part(report) for report in reports]
     paths = {photo for part in evaluation.predictions for photo in part.paths.tolist()}
     labels = [label_table(report) for report in reports] if len(reports) == 1 else []
     return ReportContent(
@@ -330,7 +327,7 @@ def _content(evaluation: Evaluation, pictures: Pictures) -> ReportContent:
 
 def _summary(evaluation: Evaluation) -> list[str]:
     """Return what stands on top: the conclusions, and what is to be held against them."""
-    found = conclude(evaluation.comparisons, evaluation.predictions)
+    found = list(evaluation.conclusions)
     if len(found) > _MOST_SENTENCES:
         found = [*found[:_MOST_SENTENCES], "More stands under “Which is better”."]
     return [*found, *evaluation.about.notes, *describe_leaks(evaluation.leak_counts)]
@@ -355,16 +352,6 @@ def _score_table(reports: Sequence[Report], metrics: Mapping[str, str]) -> Table
         )
     ]
     return replace(table, rows=[*table.rows, *baselines])
-
-
-def _model_part(report: Report) -> ModelPart:
-    said = report.predictions
-    return ModelPart(
-        said.model,
-        matrices=[Matrix("Labels", photos_by_cell(said, _PHOTOS_A_CELL))],
-        hits=surest_hits(said),
-        mistakes=surest_mistakes(said),
-    )
 
 
 def _sections(evaluation: Evaluation, drawings: Mapping[str, Drawing]) -> Iterator[Section]:

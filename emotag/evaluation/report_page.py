@@ -18,7 +18,7 @@ from emotag.evaluation.tables import photos_by_cell, surest_hits, surest_mistake
 if TYPE_CHECKING:
     from emotag.evaluation.report import Report
 
-__all__ = ["SCORES", "content_of", "kind_sections", "label_table"]
+__all__ = ["SCORES", "content_of", "kind_sections", "label_table", "model_part"]
 
 _PHOTOS_A_CELL = 12
 
@@ -66,14 +66,18 @@ def content_of(report: "Report") -> ReportContent:
         scores=[_score_table(report), label_table(report)],
         drawings=_drawings(report),
         sections=kind_sections(report),
-        models=[
-            ModelPart(
-                predictions.model,
-                matrices=[Matrix("Emotions", photos_by_cell(predictions, _PHOTOS_A_CELL))],
-                hits=surest_hits(predictions),
-                mistakes=surest_mistakes(predictions),
-            )
-        ],
+        models=[model_part(report)],
+    )
+
+
+def model_part(report: "Report") -> ModelPart:
+    """Return a model's matrix with its photos, what it finds most surely, and its mistakes."""
+    said = report.predictions
+    return ModelPart(
+        said.model,
+        matrices=[Matrix("Labels", photos_by_cell(said, _PHOTOS_A_CELL))],
+        hits=surest_hits(said),
+        mistakes=surest_mistakes(said),
     )
 
 
