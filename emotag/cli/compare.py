@@ -4,18 +4,22 @@ from typing import Annotated
 
 import typer
 
+from emotag.cli.data_options import (
+    BatchSize,
+    Data,
+    Device,
+    Epochs,
+    GroupColumn,
+    LabelColumn,
+    Publication,
+    SplitColumn,
+)
+
 __all__ = ["compare"]
 
 
 def compare(
-    data: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="DATA",
-            help="Folders of LABEL/photo.jpg, or with a photos.csv.",
-            show_default="./data",
-        ),
-    ] = None,
+    data: Data = None,
     models: Annotated[
         str,
         typer.Option(
@@ -48,26 +52,12 @@ def compare(
         bool,
         typer.Option("--learning-curve", help="Fit the first model on shares of the photos, too."),
     ] = False,
-    label_column: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of photos.csv with the emotion.")
-    ] = "label",
-    group_column: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of what keeps photos together.")
-    ] = "group",
-    split_column: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column that says train, val or test.")
-    ] = "split",
-    epochs: Annotated[
-        int | None,
-        typer.Option("--epochs", min=1, metavar="N", help="At most, for fine-tuned networks."),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option("--batch-size", min=1, metavar="N", help="Photos a step of fine-tuning."),
-    ] = None,
-    device: Annotated[
-        str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps …")
-    ] = "auto",
+    label_column: LabelColumn = "label",
+    group_column: GroupColumn = "group",
+    split_column: SplitColumn = "split",
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    device: Device = "auto",
     jobs: Annotated[
         int | None,
         typer.Option("--jobs", "-j", min=1, metavar="N", help="Fits side by side, in processes."),
@@ -76,10 +66,7 @@ def compare(
         str | None,
         typer.Option("--dask", metavar="ADDRESS", help="Fit on the cluster of this scheduler."),
     ] = None,
-    publication: Annotated[
-        bool,
-        typer.Option("--publication", help="Leave out photos that the licence keeps from a page."),
-    ] = False,
+    publication: Publication = False,
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, metavar="N", help="Of splits and fits.")
     ] = 0,

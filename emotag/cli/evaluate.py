@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from emotag.cli.data_options import Data, GroupColumn, LabelColumn, Publication, SplitColumn
+
 __all__ = ["evaluate"]
 
 
@@ -12,14 +14,7 @@ def evaluate(
         str,
         typer.Argument(metavar="MODEL", help="A saved model's folder, or its name in ./models."),
     ],
-    data: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="DATA",
-            help="Folders of LABEL/photo.jpg, or with a photos.csv.",
-            show_default="./data",
-        ),
-    ] = None,
+    data: Data = None,
     out: Annotated[
         str | None,
         typer.Option(
@@ -42,19 +37,10 @@ def evaluate(
     everything: Annotated[
         bool, typer.Option("--all", help="Judge on all photos, not only on the split test.")
     ] = False,
-    label_column: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of photos.csv with the emotion.")
-    ] = "label",
-    group_column: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of what keeps photos together.")
-    ] = "group",
-    split_column: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column that says train, val or test.")
-    ] = "split",
-    publication: Annotated[
-        bool,
-        typer.Option("--publication", help="Leave out photos that the licence keeps from a page."),
-    ] = False,
+    label_column: LabelColumn = "label",
+    group_column: GroupColumn = "group",
+    split_column: SplitColumn = "split",
+    publication: Publication = False,
     jobs: Annotated[
         int | None,
         typer.Option("--jobs", "-j", min=1, metavar="N", help="Threads.", show_default="all cores"),

@@ -4,18 +4,21 @@ from typing import Annotated
 
 import typer
 
+from emotag.cli.data_options import (
+    BatchSize,
+    Data,
+    Device,
+    Epochs,
+    GroupColumn,
+    LabelColumn,
+    SplitColumn,
+)
+
 __all__ = ["fit"]
 
 
 def fit(
-    data: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="DATA",
-            help="Folders of LABEL/photo.jpg, or with a photos.csv.",
-            show_default="./data",
-        ),
-    ] = None,
+    data: Data = None,
     model: Annotated[
         str,
         typer.Option(
@@ -66,29 +69,12 @@ def fit(
             "--label-file", metavar="TOML", help="Says which labels are positive and negative."
         ),
     ] = None,
-    label_column: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column of photos.csv with the emotion.")
-    ] = "label",
-    group_column: Annotated[
-        str,
-        typer.Option(
-            metavar="COLUMN", help="Column of what keeps photos together, such as the owner."
-        ),
-    ] = "group",
-    split_column: Annotated[
-        str, typer.Option(metavar="COLUMN", help="Column that says train, val or test.")
-    ] = "split",
-    epochs: Annotated[
-        int | None,
-        typer.Option("--epochs", min=1, metavar="N", help="At most, for a fine-tuned network."),
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option("--batch-size", min=1, metavar="N", help="Photos a step of fine-tuning."),
-    ] = None,
-    device: Annotated[
-        str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps …")
-    ] = "auto",
+    label_column: LabelColumn = "label",
+    group_column: GroupColumn = "group",
+    split_column: SplitColumn = "split",
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    device: Device = "auto",
     seed: Annotated[
         int,
         typer.Option(min=0, max=2**32 - 1, metavar="N", help="Chooses the part that is held out."),

@@ -1,0 +1,48 @@
+"""What the commands that take labelled photos have in common: how they are named and read."""
+
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "BatchSize",
+    "Data",
+    "Device",
+    "Epochs",
+    "GroupColumn",
+    "LabelColumn",
+    "Publication",
+    "SplitColumn",
+]
+
+Data = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="DATA",
+        help="Folders of LABEL/photo.jpg, or with a photos.csv.",
+        show_default="./data",
+    ),
+]
+LabelColumn = Annotated[
+    str, typer.Option(metavar="COLUMN", help="Column of photos.csv with the emotion.")
+]
+GroupColumn = Annotated[
+    str,
+    typer.Option(metavar="COLUMN", help="Column of what keeps photos together, such as the owner."),
+]
+SplitColumn = Annotated[
+    str, typer.Option(metavar="COLUMN", help="Column that says train, val or test.")
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option("--epochs", min=1, metavar="N", help="At most, for a fine-tuned network."),
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option("--batch-size", min=1, metavar="N", help="Photos a step of fine-tuning."),
+]
+Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps …")]
+Publication = Annotated[
+    bool,
+    typer.Option("--publication", help="Leave out photos that the licence keeps from a page."),
+]
