@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from emotag.emotions import LabelSet
 from emotag.errors import DataError, PhotoError, PhotosNotFoundError
+from emotag.grouping import DisjointSets
 from emotag.photos.decoding import hash_photo
 from emotag.photos.finding import find_photos
 
@@ -426,28 +427,11 @@ def _refuse_mismatch(folder: str, rows: Sequence[_Labelled]) -> None:
 
 def _join_identical(digests: Sequence[str], groups: Sequence[str]) -> list[str]:
     """Return groups such that photos with the same bytes, or of one group, are together."""
-    joined = _DisjointSets()
+    joined = DisjointSets()
     for digest, group in zip(digests, groups, strict=True):
         if group:
             joined.union(digest, f"group {group}")
     return [joined.find(digest) for digest in digests]
-
-
-class _DisjointSets:
-    """Union-find over names, with the alphabetically first as representative."""
-
-    def __init__(self) -> None:
-        self._parents: dict[str, str] = {}
-
-    def find(self, name: str) -> str:
-        while (parent := self._parents.get(name, name)) != name:
-            self._parents[name] = self._parents.get(parent, parent)
-            name = parent
-        return name
-
-    def union(self, one: str, other: str) -> None:
-        first, second = sorted((self.find(one), self.find(other)))
-        self._parents[second] = first
 
 
 def _digest(path: str) -> str:

@@ -6,9 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from email.message import Message
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import HTTPException, HTTPMessage, HTTPResponse, InvalidURL, responses
 from typing import IO, cast
@@ -24,6 +22,8 @@ from urllib.request import (
     ProxyHandler,
     Request,
 )
+
+from emotag.retry_after import seconds_asked
 
 __all__ = ["Progress", "Transfer", "TransferFailure"]
 
@@ -239,22 +239,10 @@ def _refusal(status: int, headers: Message) -> TransferFailure:
         return TransferFailure(f"the server sends on to {location!r}, where it is not followed")
     if status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.TOO_MANY_REQUESTS:
         return TransferFailure(said)
-    wait = _seconds_to_wait(headers.get("Retry-After", ""))
+    wait = seconds_asked(headers.get("Retry-After"), None)
     if wait is not None and wait > LONGEST_WAIT:
         return TransferFailure(f"{said} and asks to come back in {wait:,.0f} s")
     return _Interruption(said, wait)
-
-
-def _seconds_to_wait(said: str) -> float | None:
-    """Return what a Retry-After asks for: seconds, or until a date."""
-    if said.isdecimal():
-        return float(said)
-    try:
-        then = parsedate_to_datetime(said)
-    except ValueError:
-        return None
-    left = then.replace(tzinfo=then.tzinfo or UTC) - datetime.now(UTC)
-    return max(left.total_seconds(), 0.0)
 
 
 def _first_byte(headers: Message) -> int | None:

@@ -16,6 +16,7 @@ from emotag.flickr.manifest import Entry, write_manifest
 from emotag.flickr.records import Record
 from emotag.flickr.request import FetchRequest
 from emotag.flickr.selecting import Selection
+from emotag.grouping import DisjointSets
 from emotag.likeness import near_duplicate_groups
 
 __all__ = [
@@ -167,21 +168,11 @@ def _moment(seconds: int) -> str:
 
 def _join(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """Return for each owner the first owner that he is joined with through alike photos."""
-    parents: dict[str, str] = {}
-
-    def root(node: str) -> str:
-        parents.setdefault(node, node)
-        while parents[node] != node:
-            parents[node] = parents[parents[node]]
-            node = parents[node]
-        return node
-
-    owners = []
+    sets, owners = DisjointSets(), []
     for owner, alike in pairs:
         owners.append(owner)
-        # the owner's root stays a root, so that the first owner names the group
-        parents[root(alike)] = root(owner)
+        sets.union(owner, alike)
     first: dict[str, str] = {}
     for owner in owners:
-        first.setdefault(root(owner), owner)
-    return {owner: first[root(owner)] for owner in owners}
+        first.setdefault(sets.find(owner), owner)
+    return {owner: first[sets.find(owner)] for owner in owners}

@@ -15,7 +15,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NameResolutionError, ReadTimeoutError
 
 from emotag.errors import FetchError
-from emotag.flickr.retry_after import seconds_asked
+from emotag.retry_after import seconds_asked
 
 __all__ = ["LONGEST_WAIT", "Patience", "PatientAdapter", "Stopped", "Unanswered"]
 

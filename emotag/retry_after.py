@@ -1,6 +1,7 @@
 """How long a server asks to be left alone."""
 
 import time
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 __all__ = ["seconds_asked"]
@@ -31,6 +32,8 @@ def seconds_asked(text: str | None, date: str | None) -> float | None:
 
 def _unix_time(text: str) -> float | None:
     try:
-        return parsedate_to_datetime(text).timestamp()
+        then = parsedate_to_datetime(text)
+        # a date without a zone is in UTC
+        return then.replace(tzinfo=then.tzinfo or UTC).timestamp()
     except (ValueError, OverflowError):
         return None

@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
-from emotag.flickr.retry_after import seconds_asked
+from emotag.retry_after import seconds_asked
 
 NOON = "Wed, 21 Oct 2015 12:00:00 GMT"
 
