@@ -1,15 +1,17 @@
 """A bundle's network at work: pixels in, calibrated probabilities out."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotag.bundle.config import CONFIG, NETWORK, BundleConfig
-from emotag.errors import BundleError
+from emotag.errors import BundleError, PhotoError
+from emotag.photos.decoding import DecodedPhoto
 from emotag.sessions import open_session
 
-__all__ = ["SEEN", "OnnxEngine", "Probabilities"]
+__all__ = ["SEEN", "OnnxEngine", "Probabilities", "Scores", "score_photos"]
 
 _INPUT = "pixels"
 _EMOTION = "emotion"
@@ -35,6 +37,56 @@ class Probabilities(NamedTuple):
     emotion: NDArray[np.floating[Any]]
     positive: NDArray[np.floating[Any]] | None
     seen: NDArray[np.floating[Any]] | None = None
+
+
+class Scores(NamedTuple):
+    """What an engine says about one photo.
+
+    Attributes
+    ----------
+    emotion : list of float
+        Calibrated, in the order of the label set.
+    positive : float or None
+        The probability of positive sentiment.
+    seen : ndarray of shape (n_classes,), float32, or None
+        Of the backbone's own classes.
+    note : str
+        Empty, or what is odd about the photo's file.
+    """
+
+    emotion: list[float]
+    positive: float | None
+    seen: NDArray[np.floating[Any]] | None
+    note: str
+
+
+def score_photos(
+    engine: Callable[[NDArray[np.uint8]], Probabilities],
+    photos: Sequence[DecodedPhoto | PhotoError],
+) -> list[Scores | PhotoError]:
+    """Run an engine on the photos that could be decoded; the others stay the errors they are.
+
+    Parameters
+    ----------
+    engine : callable
+        Returns the probabilities of pixels of shape (n_photos, size, size, 3), uint8.
+    photos : sequence of DecodedPhoto or PhotoError
+        Of one size.
+    """
+    sound = [photo for photo in photos if isinstance(photo, DecodedPhoto)]
+    scores = _score(engine, sound) if sound else iter(())
+    return [photo if isinstance(photo, PhotoError) else next(scores) for photo in photos]
+
+
+def _score(
+    engine: Callable[[NDArray[np.uint8]], Probabilities], photos: Sequence[DecodedPhoto]
+) -> Iterator[Scores]:
+    said = engine(np.stack([photo.pixels for photo in photos]))
+    nothing = [None] * len(photos)
+    positive = nothing if said.positive is None else said.positive.tolist()
+    seen = nothing if said.seen is None else said.seen
+    notes = [photo.note for photo in photos]
+    return map(Scores, said.emotion.tolist(), positive, seen, notes)
 
 
 class OnnxEngine:

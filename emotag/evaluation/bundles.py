@@ -5,15 +5,15 @@ from difflib import SequenceMatcher
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from emotag.bundle.engine import Scores, score_photos
 from emotag.bundle.folder import Bundle
 from emotag.dataset import Dataset
 from emotag.emotions import SENTIMENTS
 from emotag.errors import DataError, PhotoError, unknown_name
 from emotag.evaluation.predictions import Predictions
 from emotag.parallel.threads import map_chunks
-from emotag.photos.decoding import DecodedPhoto, decode_photo
+from emotag.photos.decoding import try_decoding
 
 __all__ = ["Judged", "choose_judged", "fit_labels", "predict_bundle"]
 
@@ -137,24 +137,10 @@ def predict_bundle(
     """
     engine, preprocess = bundle.engine(threads=1), bundle.config.preprocess
 
-    def judge(paths: Sequence[str]) -> list[tuple[NDArray[np.float64], float | None] | PhotoError]:
-        decoded = [_decode(path) for path in paths]
-        sound = [photo.pixels for photo in decoded if isinstance(photo, DecodedPhoto)]
-        found = engine(np.stack(sound)) if sound else None
-        said = iter(
-            ()
-            if found is None
-            else zip(found.emotion, _column(found.positive, len(sound)), strict=True)
-        )
-        return [next(said) if isinstance(photo, DecodedPhoto) else photo for photo in decoded]
+    def judge(paths: Sequence[str]) -> list[Scores | PhotoError]:
+        return score_photos(engine, [try_decoding(path, preprocess) for path in paths])
 
-    def _decode(path: str) -> DecodedPhoto | PhotoError:
-        try:
-            return decode_photo(path, preprocess)
-        except PhotoError as error:
-            return error
-
-    outcomes: list[tuple[NDArray[np.float64], float | None] | PhotoError] = []
+    outcomes: list[Scores | PhotoError] = []
     for chunk in map_chunks(judge, dataset.paths.tolist(), size=_CHUNK, jobs=jobs):
         outcomes += chunk
         progress(len(chunk))
@@ -166,15 +152,9 @@ def predict_bundle(
     return Judged(_predictions(bundle, read, said), failed)
 
 
-def _column(values: NDArray[np.floating] | None, count: int) -> Sequence[float | None]:
-    return [None] * count if values is None else values.tolist()
-
-
-def _predictions(
-    bundle: Bundle, dataset: Dataset, said: Sequence[tuple[NDArray[np.float64], float | None]]
-) -> Predictions:
+def _predictions(bundle: Bundle, dataset: Dataset, said: Sequence[Scores]) -> Predictions:
     labels = bundle.config.label_set
-    proba = np.array([emotion for emotion, _ in said], dtype=np.float64)
+    proba = np.array([scores.emotion for scores in said], dtype=np.float64)
     learnt = bundle.config.learnt_sentiment
     return Predictions(
         model=bundle.config.name,
@@ -184,7 +164,7 @@ def _predictions(
         proba=proba,
         groups=dataset.groups,
         paths=dataset.paths,
-        p_positive=np.array([positive for _, positive in said], float) if learnt else None,
+        p_positive=np.array([scores.positive for scores in said], float) if learnt else None,
         sentiments=dataset.sentiments,
         kinds=dataset.kinds,
     )

@@ -32,6 +32,7 @@ __all__ = [
     "decode_photo",
     "hash_photo",
     "reduce_photo",
+    "try_decoding",
 ]
 
 MAX_PIXELS = 200_000_000
@@ -146,6 +147,16 @@ def decode_photo(
         It cannot be read, is no photo, or is damaged.
     """
     return _decode(path, preprocess.needed, preprocess.crop, max_pixels)
+
+
+def try_decoding(
+    path: str, preprocess: Preprocess, *, max_pixels: int = MAX_PIXELS
+) -> DecodedPhoto | PhotoError:
+    """Return what `decode_photo` does, or the error that it raises: of many, one may fail."""
+    try:
+        return decode_photo(path, preprocess, max_pixels=max_pixels)
+    except PhotoError as error:
+        return error
 
 
 def reduce_photo(path: str, area: int, *, max_pixels: int = MAX_PIXELS) -> DecodedPhoto:

@@ -7,18 +7,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotag.bundle.config import BundleConfig
-from emotag.bundle.engine import Probabilities
+from emotag.bundle.engine import Probabilities, Scores, score_photos
 from emotag.bundle.folder import Bundle, open_bundle, open_onnx
 from emotag.errors import BundleError, PhotoError, SkippedPhoto
 from emotag.parallel.threads import map_tasks, usable_cores
 from emotag.parallel.workers import has_workers, map_on_workers
-from emotag.photos.decoding import MAX_PIXELS, DecodedPhoto, decode_photo
+from emotag.photos.decoding import MAX_PIXELS, try_decoding
 from emotag.photos.places import absolute_path, read_ahead, suitable_jobs
 from emotag.tagging.explaining import Explainer, open_explainer
 from emotag.tagging.rows import Outcome
@@ -35,9 +35,6 @@ _CHUNK_OF_MANY = 16
 
 # On a worker each chunk costs a message there and back, and a GPU wants many photos at once.
 _LARGE_CHUNK = 32
-
-# The emotions' probabilities, that of positive sentiment, and those of what is seen.
-_Scores: TypeAlias = tuple[list[float], float | None, NDArray[np.floating[Any]] | None]
 
 
 class Engine(Protocol):
@@ -76,27 +73,22 @@ class Judge:
     def __call__(self, photos: Sequence[str]) -> list[Outcome]:
         """Return what is to be said of each photo."""
         with read_ahead(photos):
-            decoded = [self._decode(path) for path in photos]
-        sound = [photo.pixels for photo in decoded if isinstance(photo, DecodedPhoto)]
-        scores = _score_rows(self.engine(np.stack(sound))) if sound else iter(())
+            decoded = [
+                try_decoding(path, self.config.preprocess, max_pixels=self.max_pixels)
+                for path in photos
+            ]
         return [
-            self._judge(photo, next(scores)) if isinstance(photo, DecodedPhoto) else _refused(photo)
-            for photo in decoded
+            _refused(said) if isinstance(said, PhotoError) else self._judge(said)
+            for said in score_photos(self.engine, decoded)
         ]
 
-    def _decode(self, path: str) -> DecodedPhoto | PhotoError:
-        try:
-            return decode_photo(path, self.config.preprocess, max_pixels=self.max_pixels)
-        except PhotoError as error:
-            return error
-
-    def _judge(self, photo: DecodedPhoto, scores: _Scores) -> Outcome:
-        emotion, positive, seen = scores
+    def _judge(self, said: Scores) -> Outcome:
+        emotion, positive, seen, note = said
         because = None
         if self.explainer is not None and seen is not None:
             best = max(range(len(emotion)), key=emotion.__getitem__)
             because = self.explainer.explain(self.config.label_set.names[best], seen)
-        return Outcome("tagged", photo.note, tuple(emotion), positive, because)
+        return Outcome("tagged", note, tuple(emotion), positive, because)
 
 
 class Crew(NamedTuple):
@@ -241,13 +233,6 @@ _OPENING = threading.Lock()
 
 def _checksum(config: BundleConfig) -> str:
     return hashlib.sha256(json.dumps(config.to_dict(), sort_keys=True).encode()).hexdigest()
-
-
-def _score_rows(scores: Probabilities) -> Iterator[_Scores]:
-    nothing = [None] * len(scores.emotion)
-    positive = nothing if scores.positive is None else scores.positive.tolist()
-    seen = nothing if scores.seen is None else scores.seen
-    return zip(scores.emotion.tolist(), positive, seen, strict=True)
 
 
 def _refused(error: PhotoError) -> Outcome:
