@@ -10,6 +10,7 @@ from rich.table import Table
 
 from emotag import __version__
 from emotag.cli.console import notes, results, safe
+from emotag.cli.tag_output import photos_text
 from emotag.errors import DataError
 from emotag.evaluation.composing import PAGE, About, Evaluation
 
@@ -74,7 +75,7 @@ def print_evaluation(evaluation: Evaluation, folder: str, *, quiet: bool) -> Non
     for sentence in evaluation.sentences():
         results.print(safe(sentence))
     if evaluation.unreadable:
-        count = len(evaluation.unreadable)
-        notes.print(f"{count} could not be read, and stand in unreadable.csv.", style="yellow")
+        count = photos_text(len(evaluation.unreadable))
+        notes.print(f"{count} could not be read; unreadable.csv says why.", style="yellow")
     if not quiet:
         notes.print(f"The report is {safe(os.path.join(folder, PAGE))}")

@@ -287,7 +287,7 @@ def _pictures(evaluation: Evaluation) -> Iterator[tuple[str, tuple["Picture", st
                 "Accuracy by how many photos were learnt from.",
             ),
         )
-    if evaluation.shortcuts is not None:
+    if evaluation.shortcuts is not None and evaluation.shortcuts.has_figures:
         yield (
             "shortcuts",
             (
@@ -364,7 +364,7 @@ def _sections(evaluation: Evaluation, drawings: Mapping[str, Drawing]) -> Iterat
         yield Section(
             "What may be a shortcut",
             describe_shortcuts(evaluation.shortcuts),
-            [drawings["shortcuts"]],
+            [drawings["shortcuts"]] if "shortcuts" in drawings else [],
         )
     if evaluation.curve:
         sentence = describe_curve(evaluation.curve, metric=_CURVE_METRIC)

@@ -101,6 +101,11 @@ class Shortcuts:
     correlations: tuple[Correlation, ...]
     n_unreadable: int
 
+    @property
+    def has_figures(self) -> bool:
+        """Whether anything could be measured."""
+        return bool(self.explained or self.correlations)
+
 
 def measure_shortcuts(
     dataset: Dataset,
@@ -231,7 +236,8 @@ def _correlations(
     positive = predictions.p_positive
     if positive is None and predictions.proba is not None and predictions.labels.folds:
         positive = np.asarray(predictions.labels.fold(predictions.proba))
-    if positive is None or len(positive) < 2:
+    # of fewer, an order by chance looks certain: two are always in one or the other
+    if positive is None or len(np.unique(predictions.groups)) < _FOLDS:
         return ()
     found = []
     for cue in _SENTIMENT_CUES:

@@ -310,7 +310,7 @@ class TestSplits:
         (data / "love" / "text.jpg").write_text("Dear diary,")
         outcome = emotag("compare", "data", "-m", "lite0", "-q", "-o", "r")
         assert outcome.code == 3
-        assert outcome.err == "1 could not be read, and stand in unreadable.csv.\n"
+        assert outcome.err == "1 photo could not be read; unreadable.csv says why.\n"
         assert read_csv("r/unreadable.csv") == [
             {"path": "data/love/text.jpg", "reason": "not a photo but text"}
         ]

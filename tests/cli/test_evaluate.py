@@ -128,7 +128,7 @@ class TestEvaluate:
     def test_unreadable_photos_are_counted_and_listed(self, judged: tuple[Path, Outcome]) -> None:
         folder, outcome = judged
         assert outcome.code == 3
-        assert "2 could not be read, and stand in unreadable.csv.\n" in outcome.err
+        assert "2 photos could not be read; unreadable.csv says why.\n" in outcome.err
         assert read_json(folder / "reports/small/report.json")["n_unreadable"] == 2
         assert sorted(
             map(tuple, map(dict.values, read_csv(f"{folder}/reports/small/unreadable.csv")))

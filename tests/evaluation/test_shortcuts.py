@@ -176,3 +176,14 @@ def test_sentences_say_what_is_sure_and_what_is_not():
         "It cannot be told whether svm holds brighter photos for more positive: the rank "
         "correlation is unknown.",
     ]
+
+
+def test_of_very_few_photos_nothing_is_said_that_chance_orders():
+    dataset, appearance = made_up(n=4, colour=1.5)
+    dataset = make_dataset(dataset.labels.tolist(), ["a", "b", "c", "d"])
+    said = predictions_on(dataset, np.array([0.9, 0.1, 0.8, 0.2]))
+    found = measure_shortcuts(dataset, said, appearance, n_draws=50)
+    assert not found.has_figures
+    assert describe_shortcuts(found) == [
+        "There are too few photos to measure what colour or size alone explains."
+    ]
