@@ -42,13 +42,13 @@ def tag(emotag, *arguments):
 def decoded(monkeypatch) -> list[str]:
     """The photos that are decoded."""
     seen: list[str] = []
-    usual = judging.decode_photo
+    usual = judging.try_decoding
 
     def decode(path, *arguments, **options):
         seen.append(path)
         return usual(path, *arguments, **options)
 
-    monkeypatch.setattr(judging, "decode_photo", decode)
+    monkeypatch.setattr(judging, "try_decoding", decode)
     return seen
 
 

@@ -65,7 +65,9 @@ def test_a_large_object_is_sent_in_parts_that_are_taken_back(s3: S3, bucket: str
 
 def test_a_bucket_is_asked_whether_it_takes_an_upload(s3: S3, bucket: str) -> None:
     check_writable(f"s3://{bucket}/deep/tags.csv")
-    assert [line.partition(" ")[0] for line in s3.requests] == ["POST", "DELETE"]
+    # a part that the test before gave up may still be on its way
+    asked = [line.partition(" ")[0] for line in s3.requests if f"/{bucket}/" in line]
+    assert asked == ["POST", "DELETE"]
     assert s3.uploads(bucket) == []
     assert "Contents" not in s3.client.list_objects_v2(Bucket=bucket)
 

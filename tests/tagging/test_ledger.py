@@ -46,7 +46,7 @@ def tag(
     opened = open_bundle(bundle)
     crew = judging.gather_crew(opened, photos=photos, max_pixels=max_pixels)
     decoded: list[str] = []
-    usual = judging.decode_photo
+    usual = judging.try_decoding
 
     def decode(path, *arguments, **options):  # type: ignore[no-untyped-def]
         decoded.append(path)
@@ -54,7 +54,7 @@ def tag(
 
     computation = run_fingerprint(opened.config, explain=False, max_pixels=max_pixels)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "decode_photo", decode)
+        patch.setattr(judging, "try_decoding", decode)
         with open_ledger(output, computation, pytest.fail, fresh=fresh) as ledger:
             rows = list(run.tag_found(photos, crew, opened.config, ledger=ledger))
     return rows, sorted(decoded)
