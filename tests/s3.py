@@ -84,7 +84,8 @@ class S3:
 
     def new_bucket(self) -> str:
         """Make a bucket and return its name."""
-        name = f"bucket-{next(_numbers)}"
+        # without digits, so that no test's pattern for photos finds it in its name
+        name = "bucket-" + "".join(chr(ord("a") + int(digit)) for digit in str(next(_numbers)))
         self.client.create_bucket(Bucket=name)
         return name
 
