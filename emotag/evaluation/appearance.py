@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from emotag.errors import PhotoError
 from emotag.likeness import FEATURELESS, perceptual_hash
 from emotag.parallel.threads import map_chunks
+from emotag.photos.colour import to_lab
 from emotag.photos.decoding import DecodedPhoto, reduce_photo
 
-__all__ = ["COLOURS", "SIZES", "Appearance", "measure_photos", "to_lab"]
+__all__ = ["COLOURS", "SIZES", "Appearance", "measure_photos"]
 
 COLOURS = ("lightness", "green_red", "blue_yellow", "brightness", "saturation")
 """Columns of `Appearance.colours`: means of L*, a*, b*, and of HSV's value and saturation."""
@@ -26,12 +27,6 @@ _AREA = 100_000
 # Every third pixel of every third row is enough for the means.
 _STEP = 3
 _CHUNK = 16
-
-# sRGB to CIE XYZ, and its white point D65 (IEC 61966-2-1:1999).
-_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-_WHITE = _TO_XYZ.sum(axis=1)
-# Where the cube root of CIE 15:2004 gives way to a line.
-_DELTA = 6 / 29
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,43 +140,3 @@ def _sizes(photo: DecodedPhoto, n_bytes: int) -> tuple[float, ...]:
     short, long = sorted((photo.width, photo.height))
     width, height = (long, short) if columns > rows else (short, long)
     return (width, height, width / height, n_bytes / (width * height))
-
-
-def to_lab(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Convert sRGB into CIE L*a*b* under D65.
-
-    Parameters
-    ----------
-    pixels : ndarray of uint8, shape (..., 3)
-        R, G, B.
-
-    Returns
-    -------
-    ndarray of shape (..., 3), float64
-        L* of 0 to 100; a* from green to red and b* from blue to yellow, 0 for grey.
-
-    References
-    ----------
-    IEC 61966-2-1:1999 for sRGB; CIE 15:2004, Colorimetry, 3rd edition, section
-    8.2.1 for L*a*b*.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> to_lab(np.array([[255, 0, 0]], dtype=np.uint8)).round(1).tolist()
-    [[53.2, 80.1, 67.2]]
-    """
-    # one look-up instead of a power for each pixel
-    xyz = _LINEAR[pixels] @ _TO_XYZ.T / _WHITE
-    line = xyz / (3 * _DELTA**2) + 4 / 29
-    x, y, z = np.moveaxis(np.where(xyz > _DELTA**3, np.cbrt(xyz), line), -1, 0)
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
-
-
-def _linearise() -> NDArray[np.float64]:
-    """Return the linear light of each of the 256 values of sRGB."""
-    values = np.arange(256) / 255
-    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-
-
-_LINEAR = _linearise()

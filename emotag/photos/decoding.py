@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emotag.errors import PhotoError, SkippedPhoto, UnreadablePhoto
+from emotag.errors import EmotagError, PhotoError, SkippedPhoto, UnreadablePhoto
 from emotag.photos.formats import ENDINGS, HEADER_BYTES, ending_of, sniff
 from emotag.photos.places import is_elsewhere, open_elsewhere
 from emotag.photos.preprocess import Preprocess
@@ -29,9 +29,11 @@ __all__ = [
     "MAX_PIXELS",
     "MIN_SIDE",
     "DecodedPhoto",
+    "check_photo",
     "decode_photo",
     "hash_photo",
     "reduce_photo",
+    "reduce_to_side",
     "try_decoding",
 ]
 
@@ -87,6 +89,9 @@ _TURNS: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     8: lambda pixels: np.rot90(pixels, 1),
 }
 
+# The orientations whose rows are columns of the upright photo.
+_ON_THEIR_SIDE = (5, 6, 7, 8)
+
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a FIFO"),
@@ -108,12 +113,15 @@ class DecodedPhoto:
         Of the file, in pixels, before it was turned upright.
     note : str
         Empty, or what is odd about the file.
+    is_turned : bool
+        Whether the upright photo is `height` wide and `width` high.
     """
 
     pixels: NDArray[np.uint8]
     width: int
     height: int
     note: str = ""
+    is_turned: bool = False
 
 
 def decode_photo(
@@ -186,7 +194,46 @@ def reduce_photo(path: str, area: int, *, max_pixels: int = MAX_PIXELS) -> Decod
     UnreadablePhoto
         It cannot be read, is no photo, or is damaged.
     """
-    return _decode(path, partial(_fitting, area), partial(_shrink, area), max_pixels)
+    return _decode_whole(path, partial(_fitting_area, area), max_pixels, MIN_SIDE)
+
+
+def reduce_to_side(
+    path: str, side: int, *, min_side: int = MIN_SIDE, max_pixels: int = MAX_PIXELS
+) -> DecodedPhoto:
+    """Decode one photo into a picture of the whole of it whose longer side is limited.
+
+    As `reduce_photo`, but it is the side that counts, and smaller photos may be taken.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    side : int
+        Pixels that the longer side may have; a smaller photo stays as it is.
+    min_side : int, default=MIN_SIDE
+        A photo whose shorter side has fewer pixels is skipped; 1 takes all.
+    max_pixels : int, default=MAX_PIXELS
+        A photo of more pixels is skipped before any is decoded.
+
+    Returns
+    -------
+    DecodedPhoto
+        Pixels of shape (rows, columns, 3), uint8, of the aspect of the photo.
+
+    Raises
+    ------
+    SkippedPhoto
+        No plain file, too small, or too large.
+    UnreadablePhoto
+        It cannot be read, is no photo, or is damaged.
+    """
+    return _decode_whole(path, partial(_fitting_side, side), max_pixels, min_side)
+
+
+def _decode_whole(
+    path: str, fitting: Callable[[int, int], tuple[int, int]], max_pixels: int, min_side: int
+) -> DecodedPhoto:
+    return _decode(path, fitting, partial(_shrink, fitting), max_pixels, min_side)
 
 
 def _decode(
@@ -194,19 +241,57 @@ def _decode(
     needed: Callable[[int, int], tuple[int, int]],
     shrink: Callable[[Image.Image], NDArray[np.uint8]],
     max_pixels: int,
+    min_side: int = MIN_SIDE,
 ) -> DecodedPhoto:
     """Decode a photo no larger than needed, shrink it, and turn it upright."""
+    with _explained(path), _silent_pillow(), _open(path) as (file, kind):
+        image = _open_image(path, file, kind)
+        width, height = image.size
+        _refuse_size(path, width, height, max_pixels, min_side)
+        image.draft("RGB", needed(width, height))
+        image.load()
+        orientation = _orientation(image)
+        turn = _TURNS.get(orientation, _TURNS[1])
+        # What is small, or a centre crop, may be turned last as well, which is cheaper.
+        pixels = np.ascontiguousarray(turn(shrink(_to_rgb(image))))
+    return DecodedPhoto(pixels, width, height, _note(path, kind), orientation in _ON_THEIR_SIDE)
+
+
+def check_photo(path: str, *, max_pixels: int = MAX_PIXELS) -> str:
+    """Look at the beginning of a photo, and refuse it for what `decode_photo` finds there.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    max_pixels : int, default=MAX_PIXELS
+        A photo of more pixels is skipped.
+
+    Returns
+    -------
+    str
+        Empty, or what is odd about the file.
+
+    Raises
+    ------
+    SkippedPhoto
+        No plain file, too small, or too large.
+    UnreadablePhoto
+        It cannot be read, is no photo, or its beginning is damaged.
+    """
+    with _explained(path), _silent_pillow(), _open(path) as (file, kind):
+        width, height = _open_image(path, file, kind).size
+        _refuse_size(path, width, height, max_pixels, MIN_SIDE)
+    return _note(path, kind)
+
+
+@contextmanager
+def _explained(path: str) -> Iterator[None]:
+    """Turn what decoders raise into errors that name the photo and the reason."""
     try:
-        with _silent_pillow(), _open(path) as (file, kind):
-            image = _open_image(path, file, kind)
-            width, height = image.size
-            _refuse_size(path, width, height, max_pixels)
-            image.draft("RGB", needed(width, height))
-            image.load()
-            turn = _TURNS.get(_orientation(image), _TURNS[1])
-            # What is small, or a centre crop, may be turned last as well, which is cheaper.
-            pixels = np.ascontiguousarray(turn(shrink(_to_rgb(image))))
-    except PhotoError:
+        yield
+    except EmotagError:
+        # of this photo, or of something that every photo needs
         raise
     except Image.DecompressionBombError as error:
         # some plugins check themselves, and no option of ours reaches their limit
@@ -220,7 +305,6 @@ def _decode(
         raise UnreadablePhoto(path, f"damaged: {_first_line(error)}") from error
     except OSError as error:
         raise UnreadablePhoto(path, _os_reason(path, error)) from error
-    return DecodedPhoto(pixels, width, height, _note(path, kind))
 
 
 def hash_photo(path: str) -> bytes:
@@ -313,14 +397,14 @@ def _refuse_changed(path: str, before: os.stat_result, after: os.stat_result) ->
         raise UnreadablePhoto(path, "changed while it was read")
 
 
-def _refuse_size(path: str, width: int, height: int, max_pixels: int) -> None:
+def _refuse_size(path: str, width: int, height: int, max_pixels: int, min_side: int) -> None:
     if width * height > max_pixels:
         raise SkippedPhoto(
             path,
             f"{width} x {height} pixels are more than the limit of {max_pixels} (--max-pixels)",
         )
-    if min(width, height) < MIN_SIDE:
-        raise SkippedPhoto(path, f"too small: {width} x {height} pixels, at least {MIN_SIDE}")
+    if min(width, height) < min_side:
+        raise SkippedPhoto(path, f"too small: {width} x {height} pixels, at least {min_side}")
 
 
 def _open_image(path: str, file: BinaryIO, kind: str) -> Image.Image:
@@ -364,14 +448,22 @@ def _to_grey(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.clip(values * (255.0 / full), 0, 255).astype(np.uint8))
 
 
-def _fitting(area: int, width: int, height: int) -> tuple[int, int]:
+def _fitting_area(area: int, width: int, height: int) -> tuple[int, int]:
     """Return the size of no more than so many pixels to which a photo is reduced."""
     scale = min(1.0, (area / (width * height)) ** 0.5)
     return max(1, int(width * scale)), max(1, int(height * scale))
 
 
-def _shrink(area: int, image: Image.Image) -> NDArray[np.uint8]:
-    small = image.resize(_fitting(area, *image.size), Image.Resampling.LANCZOS, reducing_gap=2.0)
+def _fitting_side(side: int, width: int, height: int) -> tuple[int, int]:
+    """Return the size to which a photo is reduced so that its longer side fits."""
+    scale = min(1.0, side / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _shrink(
+    fitting: Callable[[int, int], tuple[int, int]], image: Image.Image
+) -> NDArray[np.uint8]:
+    small = image.resize(fitting(*image.size), Image.Resampling.LANCZOS, reducing_gap=2.0)
     return np.asarray(_to_srgb(small, image.info.get("icc_profile")))
 
 

@@ -6,34 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from emotag.evaluation.appearance import COLOURS, SIZES, measure_photos, to_lab
+from emotag.evaluation.appearance import COLOURS, SIZES, measure_photos
 from emotag.likeness import FEATURELESS, perceptual_hash
 from tests.conftest import draw_photo
-
-
-@pytest.mark.parametrize(
-    ("colour", "lab"),
-    [
-        # as Lindbloom's calculator gives them for sRGB under D65
-        ((255, 255, 255), (100, 0, 0)),
-        ((0, 0, 0), (0, 0, 0)),
-        ((255, 0, 0), (53.24, 80.09, 67.20)),
-        ((0, 255, 0), (87.73, -86.18, 83.18)),
-        ((0, 0, 255), (32.30, 79.19, -107.86)),
-        ((128, 128, 128), (53.59, 0, 0)),
-        ((1, 1, 1), (0.274, 0, 0)),
-    ],
-)
-def test_lab_of_known_colours(colour, lab):
-    found = to_lab(np.array(colour, dtype=np.uint8))
-    np.testing.assert_allclose(found, lab, atol=0.05)
-
-
-def test_greys_have_no_hue_and_lightness_ascends():
-    greys = np.repeat(np.arange(256, dtype=np.uint8)[:, np.newaxis], 3, axis=1)
-    lab = to_lab(greys)
-    np.testing.assert_allclose(lab[:, 1:], 0, atol=1e-9)
-    assert (np.diff(lab[:, 0]) > 0).all()
 
 
 def test_means_over_a_photo(tmp_path):

@@ -1,0 +1,1 @@
+"""Where a photo draws the eye: maps of saliency, and photos cropped or weighted by them."""
