@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from numbers import Integral
 from typing import Any, Self
 
@@ -14,43 +15,20 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from emotag.backbones.backbone import Backbone
 from emotag.backbones.registry import find_backbone
 from emotag.backbones.runtime import Runner, choose_device, open_runner
-from emotag.errors import DataError, ModelError, PhotoError, UnreadablePhoto
-from emotag.features.cache import FeatureCache
-from emotag.features.store import photo_key
+from emotag.errors import ModelError, PhotoError
+from emotag.features.extraction import Batch, Extraction, Progress, check_paths, extract_photos
 from emotag.parallel.threads import map_chunks
-from emotag.photos.decoding import MAX_PIXELS, decode_photo, hash_photo
+from emotag.photos.decoding import MAX_PIXELS, decode_photo
+from emotag.saliency.preprocess import with_saliency
 
-__all__ = ["CNNFeatures", "Extraction", "check_paths"]
-
-Vector = NDArray[np.float32]
-Progress = Callable[[int], None]
+__all__ = ["CNNFeatures"]
 
 # Raised when the way from a photo to its vector changes, so that old entries are not found.
 _COMPUTATION_VERSION = 1
-_HASHES_A_CHUNK = 64
 _PRECISIONS = ("float32", "bfloat16")
 # Photos a thread decodes and runs at a time. A GPU wants to be filled.
 _BATCH_SIZES = {"cpu": 8}
 _BATCH_SIZE = 64
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """What became of some photos.
-
-    Attributes
-    ----------
-    vectors : dict
-        By path, an ndarray of shape (n_features,), float32.
-    failures : list of PhotoError
-        The photos without a vector.
-    computed : int
-        How many vectors the network computed; the others were known.
-    """
-
-    vectors: dict[str, Vector]
-    failures: list[PhotoError]
-    computed: int
 
 
 class CNNFeatures(TransformerMixin, BaseEstimator):
@@ -71,6 +49,11 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
     mirror : bool, default=False
         Whether the features are the mean of those of the photo and of its
         mirror image, which takes twice the time.
+    salient : {'crop', 'weight'}, optional
+        Whether the network sees the salient region of a photo only, or the
+        photo with the rest of it faded; by default it sees all of it.
+    saliency : {'barrier', 'spectral', 'u2netp'}, default='barrier'
+        How what is salient is found, as `emotag.saliency.maps.saliency_map` says.
     batch_size : int, optional
         Photos that the network sees at a time; by default what suits the device.
     device : str, default='auto'
@@ -109,13 +92,15 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
     (2, 1280)
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         backbone: str = "lite0",
         *,
         layer: str | None = None,
         weights: str | os.PathLike[str] | None = None,
         mirror: bool = False,
+        salient: str | None = None,
+        saliency: str = "barrier",
         batch_size: int | None = None,
         device: str = "auto",
         precision: str = "float32",
@@ -126,6 +111,8 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         self.layer = layer
         self.weights = weights
         self.mirror = mirror
+        self.salient = salient
+        self.saliency = saliency
         self.batch_size = batch_size
         self.device = device
         self.precision = precision
@@ -181,10 +168,7 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
             The cache cannot be used.
         """
         paths = check_paths(X).tolist()
-        extraction = self.extract(paths)
-        if extraction.failures:
-            raise extraction.failures[0]
-        return np.stack([extraction.vectors[path] for path in paths])
+        return self.extract(paths).stack(paths)
 
     def extract(self, paths: Sequence[str], progress: Progress | None = None) -> Extraction:
         """Return the features of those photos that have any, and the failures.
@@ -202,33 +186,15 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
             Vectors by path, and the failures.
         """
         backbone = self._checked()
-        report = progress or _no_progress
         device = choose_device(self.device)
-        keys, failures = _hash_photos(paths, self._computation(backbone, device), self.n_jobs)
-        cache = FeatureCache() if self.cache else None
-        try:
-            vectors = cache.get(list(keys.values())) if cache else {}
-            # One path for each content that is not known yet.
-            missing = {key: path for path, key in keys.items() if key not in vectors}
-            report(len(paths) - len(missing))
-            for batch in self._compute(missing, backbone, device):
-                vectors.update(batch.vectors)
-                failures.extend(batch.failures)
-                if cache and batch.vectors:
-                    cache.put(batch.vectors)
-                report(len(batch.vectors) + len(batch.failures))
-        finally:
-            if cache:
-                cache.close()
-        refused = {keys[error.path] for error in failures if error.path in keys}
-        known = {error.path for error in failures}
-        failures.extend(
-            UnreadablePhoto(path, "its content is that of another refused photo")
-            for path, key in keys.items()
-            if key in refused and path not in known
+        return extract_photos(
+            paths,
+            self._computation(backbone, device),
+            partial(self._compute, backbone=backbone, device=device),
+            use_cache=self.cache,
+            jobs=self.n_jobs,
+            progress=progress,
         )
-        found = {path: vectors[key] for path, key in keys.items() if key in vectors}
-        return Extraction(found, failures, sum(key in vectors for key in missing))
 
     def get_feature_names_out(
         self,
@@ -258,8 +224,22 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         tags.input_tags.string = True
         return tags
 
-    def _checked(self) -> Backbone:
+    def chosen_backbone(self) -> Backbone:
+        """Return the backbone, with the preprocessing that is wanted here.
+
+        Raises
+        ------
+        ModelError
+            There is no such backbone, or `salient` or `saliency` makes no sense.
+        WeightsError
+            The network of the saliency is not at hand.
+        """
         backbone = find_backbone(self.backbone, self.weights)
+        preprocess = with_saliency(backbone.preprocess, self.salient, self.saliency)
+        return replace(backbone, preprocess=preprocess)
+
+    def _checked(self) -> Backbone:
+        backbone = self.chosen_backbone()
         backbone.choose_layer(self.layer)
         if self.precision not in _PRECISIONS:
             raise ModelError(f"precision={self.precision!r}; choose from {', '.join(_PRECISIONS)}.")
@@ -287,92 +267,21 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         return json.dumps(parts, sort_keys=True)
 
     def _compute(
-        self, missing: dict[bytes, str], backbone: Backbone, device: str
-    ) -> "Iterator[_Batch]":
-        if not missing:
-            return
+        self, missing: Mapping[bytes, str], backbone: Backbone, device: str
+    ) -> Iterator[Batch]:
         weights = None if self.weights is None else os.fspath(self.weights)
         layer = backbone.choose_layer(self.layer)
         run = open_runner(backbone.name, layer, device, weights, self.precision)
         run = _mirrored(run) if self.mirror else run
         size = self.batch_size or _BATCH_SIZES.get(device, _BATCH_SIZE)
 
-        def compute(items: Sequence[tuple[bytes, str]]) -> _Batch:
+        def compute(items: Sequence[tuple[bytes, str]]) -> Batch:
             return _run_batch(items, backbone, run)
 
         yield from map_chunks(compute, list(missing.items()), size=size, jobs=self.n_jobs)
 
 
-@dataclass(frozen=True)
-class _Batch:
-    vectors: dict[bytes, Vector]
-    failures: list[PhotoError]
-
-
-def check_paths(X: ArrayLike) -> NDArray[np.str_]:
-    """Return X as an array of paths.
-
-    Parameters
-    ----------
-    X : array-like of str or path-like, shape (n_photos,)
-        Paths of photos.
-
-    Returns
-    -------
-    ndarray of str, shape (n_photos,)
-        The same paths.
-
-    Raises
-    ------
-    DataError
-        It has another shape, is empty, or holds something else.
-    """
-    # as objects, so that numpy does not write a missing value as text
-    array = np.asarray(X, dtype=object) if isinstance(X, list | tuple) else np.asarray(X)
-    if array.ndim != 1:
-        raise DataError(
-            f"X has {array.ndim} dimensions; emotag's estimators take a one-dimensional "
-            "array of paths of photos."
-        )
-    if not len(array):
-        raise DataError("X is empty: there is no photo in it.")
-    if array.dtype.kind != "U":
-        strange = [value for value in array.tolist() if not hasattr(value, "__fspath__")]
-        strange = [value for value in strange if not isinstance(value, str)]
-        if strange:
-            raise DataError(f"X holds {strange[0]!r}, which is not the path of a photo.")
-        array = np.array([os.fsdecode(value) for value in array.tolist()])
-    return array
-
-
-def _hash_photos(
-    paths: Sequence[str], computation: str, jobs: int | None
-) -> tuple[dict[str, bytes], list[PhotoError]]:
-    """Return the key of each photo, and those that cannot be read."""
-
-    def hash_some(some: Sequence[str]) -> list[tuple[str, bytes | PhotoError]]:
-        return [(path, _hash_photo(path, computation)) for path in some]
-
-    keys: dict[str, bytes] = {}
-    failures: list[PhotoError] = []
-    unique = list(dict.fromkeys(paths))
-    for results in map_chunks(hash_some, unique, size=_HASHES_A_CHUNK, jobs=jobs):
-        for path, result in results:
-            if isinstance(result, PhotoError):
-                failures.append(result)
-            else:
-                keys[path] = result
-    return keys, failures
-
-
-def _hash_photo(path: str, computation: str) -> bytes | PhotoError:
-    try:
-        return photo_key(hash_photo(path), computation)
-    except PhotoError as error:
-        return error
-
-
-def _run_batch(items: Sequence[tuple[bytes, str]], backbone: Backbone, run: Runner) -> _Batch:
+def _run_batch(items: Sequence[tuple[bytes, str]], backbone: Backbone, run: Runner) -> Batch:
     keys, pixels, failures = [], [], []
     for key, path in items:
         try:
@@ -383,7 +292,7 @@ def _run_batch(items: Sequence[tuple[bytes, str]], backbone: Backbone, run: Runn
         keys.append(key)
         pixels.append(photo.pixels)
     vectors = run(np.stack(pixels)) if pixels else ()
-    return _Batch(dict(zip(keys, vectors, strict=True)), failures)
+    return Batch(dict(zip(keys, vectors, strict=True)), failures)
 
 
 def _mirrored(run: Runner) -> Runner:
@@ -394,7 +303,3 @@ def _mirrored(run: Runner) -> Runner:
         return (both / np.float32(2)).astype(np.float32)
 
     return run_both
-
-
-def _no_progress(_: int) -> None:
-    pass

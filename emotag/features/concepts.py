@@ -12,7 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from emotag.backbones.registry import find_backbone
 from emotag.errors import ModelError
-from emotag.features.cnn import CNNFeatures, check_paths
+from emotag.features.cnn import CNNFeatures
+from emotag.features.extraction import check_paths
 from emotag.features.ratings import Ratings, read_ratings
 
 __all__ = ["ConceptScores"]

@@ -23,7 +23,8 @@ from sklearn.preprocessing import StandardScaler
 from emotag.backbones.backbone import Backbone
 from emotag.backbones.runtime import open_runner
 from emotag.errors import DataError, ModelError, PhotoError, SkippedPhoto, UnreadablePhoto
-from emotag.features.cnn import CNNFeatures, check_paths
+from emotag.features.cnn import CNNFeatures
+from emotag.features.extraction import check_paths
 from tests.conftest import draw_photo
 from tests.networks import TINY_FEATURES, registered, tiny_backbone
 
@@ -305,6 +306,8 @@ class TestScikitLearn:
             "layer": None,
             "weights": None,
             "mirror": False,
+            "salient": None,
+            "saliency": "barrier",
             "batch_size": 4,
             "device": "auto",
             "precision": "float32",

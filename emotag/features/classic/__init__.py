@@ -1,0 +1,1 @@
+"""Features of photos that need no network: colour, edges, layout, saliency."""
