@@ -14,7 +14,16 @@ from emotag.errors import ModelError
 from emotag.models.finetuning.net import FineTuningNet, StopTraining
 from emotag.models.finetuning.photos import PhotoSet
 
-__all__ = ["BestWeights", "Epoch", "EpochStart", "Patience", "Progress", "Report", "ValidScore"]
+__all__ = [
+    "BestWeights",
+    "Epoch",
+    "EpochStart",
+    "Patience",
+    "Progress",
+    "Report",
+    "Stage",
+    "ValidScore",
+]
 
 State = dict[str, torch.Tensor]
 
@@ -35,6 +44,8 @@ class Epoch:
         Trained on.
     seconds_left : float
         Until the last epoch ends, if all are needed.
+    stage : int
+        Which part of a training that has several, from 1 on.
     """
 
     number: int
@@ -44,9 +55,30 @@ class Epoch:
     valid_score: float | None
     photos_per_second: float
     seconds_left: float
+    stage: int = 1
 
 
 Progress = Callable[[Epoch], None]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a training that has several, and what is before and after it.
+
+    Attributes
+    ----------
+    number : int
+        Which one, from 1 on.
+    epochs_before, epochs_after : int
+        How many there were before it, and will be after it at most.
+    callbacks : tuple of skorch.callbacks.Callback
+        What else happens in it, before all else.
+    """
+
+    number: int = 1
+    epochs_before: int = 0
+    epochs_after: int = 0
+    callbacks: tuple[Callback, ...] = ()
 
 
 class EpochStart(Callback):
@@ -122,7 +154,7 @@ class BestWeights(Callback):
         if not math.isfinite(loss):
             raise ModelError(
                 f"The loss became {loss} in epoch {len(net.history)}: the network learns too "
-                "fast. Try a lower lr or head_lr."
+                f"fast. Try a lower {net.rates.names}."
             )
         if losses and loss == min(losses):
             state = net.network.state_dict()
@@ -164,10 +196,13 @@ class Report(Callback):
     ----------
     progress : callable
         Takes an `Epoch`.
+    stage : Stage
+        Of the training.
     """
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, stage: Stage) -> None:
         self.progress = progress
+        self.stage = stage
 
     def on_train_begin(self, net: FineTuningNet, **_: Any) -> None:
         """Look at the clock."""
@@ -183,14 +218,16 @@ class Report(Callback):
         done = len(net.history)
         mean = (time.perf_counter() - self._began) / (done - self._earlier)
         photos = 0 if dataset_train is None else len(dataset_train)
+        left = net.max_epochs - done + self.stage.epochs_after
         epoch = Epoch(
-            number=done,
-            of=net.max_epochs,
+            number=self.stage.epochs_before + done,
+            of=self.stage.epochs_before + done + left,
             train_loss=float(row["train_loss"]),
             valid_loss=losses[-1] if losses else None,
             valid_score=row.get("valid_acc"),
             photos_per_second=photos / row["dur"],
-            seconds_left=mean * (net.max_epochs - done),
+            seconds_left=mean * left,
+            stage=self.stage.number,
         )
         self.progress(epoch)
 

@@ -72,7 +72,12 @@ class CheckpointFile:
 
     def __init__(self, folder: str, fingerprint: str) -> None:
         self.folder = folder
+        self.fingerprint = fingerprint
         self.path = os.path.join(folder, f"{fingerprint[:32]}.checkpoint")
+
+    def of_stage(self, number: int) -> "CheckpointFile":
+        """Return the file of a later part of the same training, from 2 on."""
+        return CheckpointFile(self.folder, f"{self.fingerprint[:30]}-{number}")
 
     def read(self) -> dict[str, Any] | None:
         """Return what was written last; None if there is nothing.

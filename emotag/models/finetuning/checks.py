@@ -1,4 +1,4 @@
-"""What the parameters of `FineTunedCNN` may be."""
+"""What the parameters of a classifier that is one network may be."""
 
 import math
 import os
@@ -33,14 +33,15 @@ _NUMBERS: dict[str, tuple[float, float | None, bool]] = {
     "label_smoothing": (0, 1, False),
     "max_broken": (0, 1, False),
 }
-_WHOLE_NUMBERS = {"max_epochs": 1, "batch_size": 1, "frozen_epochs": 0}
-_BOOLEANS = ("mirror", "crop", "compile", "keep_checkpoint")
+_WHOLE_NUMBERS = {"max_epochs": 1, "batch_size": 1, "frozen_epochs": 0, "progressive_epochs": 1}
+_BOOLEANS = ("mirror", "crop", "compile", "keep_checkpoint", "progressive")
 SETTINGS = frozenset(
     {
         *_NUMBERS,
         *_WHOLE_NUMBERS,
         *("class_weight", "compile", "crop", "mirror", "mixed_precision", "patience"),
-        *("random_state", "schedule", "validation_fraction"),
+        *("progressive", "random_state", "salient", "saliency", "schedule"),
+        "validation_fraction",
     }
 )
 """What a saved model keeps of how it was trained."""
@@ -51,27 +52,30 @@ _SET_ELSEWHERE = {
 }
 
 
-def check_parameters(parameters: Mapping[str, Any]) -> None:
+def check_parameters(parameters: Mapping[str, Any], estimator: str = "FineTunedCNN") -> None:
     """Refuse parameters that make no sense.
 
     Parameters
     ----------
     parameters : mapping
-        As ``FineTunedCNN.get_params`` returns them.
+        As ``get_params`` returns them; not all estimators have all of them.
+    estimator : str, default='FineTunedCNN'
+        Whose they are.
 
     Raises
     ------
     ModelError
         The message names the value and what it may be.
     """
-    for name, (low, high, excluded) in _NUMBERS.items():
+    for name in _NUMBERS.keys() & parameters.keys():
+        low, high, excluded = _NUMBERS[name]
         _check_number(name, parameters[name], low, high, excluded=excluded)
-    for name, lowest in _WHOLE_NUMBERS.items():
-        _check_whole(name, parameters[name], lowest)
+    for name in _WHOLE_NUMBERS.keys() & parameters.keys():
+        _check_whole(name, parameters[name], _WHOLE_NUMBERS[name])
     if parameters["patience"] is not None:
         _check_whole("patience", parameters["patience"], 1, "None or ")
     for name in _BOOLEANS:
-        if not isinstance(parameters[name], bool | np.bool_):
+        if not isinstance(parameters.get(name, True), bool | np.bool_):
             raise ModelError(f"{name}={parameters[name]!r} must be True or False.")
     _check_choice("schedule", parameters["schedule"], SCHEDULES)
     _check_choice("mixed_precision", parameters["mixed_precision"], ("auto", True, False))
@@ -80,15 +84,15 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         raise ModelError(
             f"validation_fraction={fraction!r} must be None or a number above 0 and below 1."
         )
-    _check_rest(parameters)
+    _check_rest(parameters, estimator)
 
 
 def plain_settings(model: BaseEstimator) -> dict[str, Any]:
-    """Return the parameters of a `FineTunedCNN` that say how it is trained, as plain values.
+    """Return the parameters of a network that say how it is trained, as plain values.
 
     Parameters
     ----------
-    model : FineTunedCNN
+    model : NetworkClassifier
         Whose parameters are sound.
 
     Returns
@@ -187,14 +191,14 @@ def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
         raise ModelError(f"{name}={value!r}; choose from {', '.join(map(repr, choices))}.")
 
 
-def _check_rest(parameters: Mapping[str, Any]) -> None:
+def _check_rest(parameters: Mapping[str, Any], estimator: str) -> None:
     given = parameters["net_params"]
     if given is not None and not isinstance(given, Mapping):
         raise ModelError(f"net_params={given!r} must be None or a dict of skorch's arguments.")
     taken = sorted(_SET_ELSEWHERE & set(given or ()))
     if taken:
         raise ModelError(
-            f"net_params must not set {', '.join(taken)}: that is a parameter of FineTunedCNN, or "
+            f"net_params must not set {', '.join(taken)}: that is a parameter of {estimator}, or "
             "emotag's own affair."
         )
     callbacks = (given or {}).get("callbacks")

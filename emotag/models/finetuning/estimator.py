@@ -1,38 +1,18 @@
 """FineTunedCNN: a scikit-learn classifier of photos that fine-tunes a pretrained network."""
 
-import copy
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
-from torch import nn
-
-from emotag.backbones.backbone import Backbone
 from emotag.backbones.registry import find_backbone, fresh_backbone, load_backbone
-from emotag.backbones.runtime import choose_device
-from emotag.errors import ModelError, PhotoError
-from emotag.features.cnn import check_paths
+from emotag.errors import ModelError
+from emotag.models.finetuning.base import NetworkClassifier, TrunkSource
 from emotag.models.finetuning.callbacks import Progress
-from emotag.models.finetuning.checks import check_class_weight, check_parameters
-from emotag.models.finetuning.fitting import Fitting
-from emotag.models.finetuning.labels import check_weights, encode_groups, encode_labels
-from emotag.models.finetuning.module import FineTunedNetwork
-from emotag.models.finetuning.photos import Augmentation, Labelled
-from emotag.models.finetuning.preparing import decode_ahead
-from emotag.models.finetuning.training import make_net, make_network, run_network
-from emotag.parallel.threads import map_chunks
-from emotag.photos.decoding import decode_photo
-from emotag.photos.preprocess import Preprocess
+from emotag.saliency.preprocess import with_saliency
 
 __all__ = ["FineTunedCNN"]
 
 
-class FineTunedCNN(ClassifierMixin, BaseEstimator):
+class FineTunedCNN(NetworkClassifier):
     """A pretrained network, fine-tuned on labelled photos.
 
     A new fully connected layer behind dropout takes the place of the
@@ -49,6 +29,11 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         A file with its weights; by default they come from where the backbone says.
     layer : str, optional
         The layer that the new one stands on; by default the backbone's own choice.
+    salient : {'crop', 'weight'}, optional
+        Whether the network sees the salient region of a photo only, or the
+        photo with the rest of it faded; by default it sees all of it.
+    saliency : {'barrier', 'spectral', 'u2netp'}, default='barrier'
+        How what is salient is found, as `emotag.saliency.maps.saliency_map` says.
     lr : float, default=1e-4
         Learning rate of the pretrained layers; 0 leaves them as they are.
     head_lr : float, default=1e-3
@@ -168,6 +153,8 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         *,
         weights: Any = None,
         layer: str | None = None,
+        salient: str | None = None,
+        saliency: str = "barrier",
         lr: float = 1e-4,
         head_lr: float = 1e-3,
         layer_decay: float = 1.0,
@@ -199,6 +186,8 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         self.backbone = backbone
         self.weights = weights
         self.layer = layer
+        self.salient = salient
+        self.saliency = saliency
         self.lr = lr
         self.head_lr = head_lr
         self.layer_decay = layer_decay
@@ -227,251 +216,7 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
         self.progress = progress
         self.net_params = net_params
 
-    def fit(
-        self,
-        X: ArrayLike,
-        y: ArrayLike,
-        groups: ArrayLike | None = None,
-        sample_weight: ArrayLike | None = None,
-    ) -> Self:
-        """Fine-tune the network.
-
-        Parameters
-        ----------
-        X : array-like of str, shape (n_photos,)
-            Paths of photos.
-        y : array-like of shape (n_photos,)
-            Their labels.
-        groups : array-like of shape (n_photos,), optional
-            Photos of one group are held out together or not at all.
-        sample_weight : array-like of shape (n_photos,), optional
-            How much each photo counts.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ModelError
-            A parameter makes no sense, the memory does not suffice, or the
-            network learns too fast.
-        DataError
-            The photos cannot be learnt from: one label only, too few to hold
-            any out, or too many that cannot be read.
-        WeightsError
-            The backbone's weights are missing or altered.
-        StorageError
-            The cache or the checkpoint cannot be written.
-        """
-        parameters = self.get_params(deep=False)
-        check_parameters(parameters)
-        backbone, layer = self._backbone()
-        paths = check_paths(X).tolist()
-        classes, codes = encode_labels(y, len(paths))
-        check_class_weight(self.class_weight, classes.tolist())
-        photos = Labelled(
-            paths,
-            codes,
-            encode_groups(groups, len(paths)),
-            check_weights(sample_weight, len(paths)),
-        )
-        with torch.random.fork_rng():
-            trunk = load_backbone(self.backbone, layer, self.weights)
-            fitting = Fitting(trunk, backbone.layers[layer], backbone.preprocess, parameters)
-            fitted = fitting.run(photos, classes)
-        self.classes_ = classes
-        self.preprocess_ = backbone.preprocess
-        self.temperature_ = fitted.temperature
-        self.failures_ = fitted.failures
-        self.n_iter_ = len(fitted.history)
-        self._take(fitted.network, fitted.history)
-        return self
-
-    def prepare(
-        self, paths: Sequence[str], progress: Callable[[int], None] | None = None
-    ) -> list[PhotoError]:
-        """Decode photos into the cache ahead of `fit`, which then has them at hand.
-
-        Parameters
-        ----------
-        paths : sequence of str
-            The photos.
-        progress : callable, optional
-            Called with the number of photos done since the last call.
-
-        Returns
-        -------
-        list of PhotoError
-            The photos that cannot be read.
-        """
-        check_parameters(self.get_params(deep=False))
-        backbone, _ = self._backbone()
-        augmentation = Augmentation(mirror=self.mirror, crop=self.crop)
-        return decode_ahead(paths, backbone.preprocess, augmentation, self.n_jobs, progress)
-
-    def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable label of photos.
-
-        Parameters
-        ----------
-        X : array-like of str, shape (n_photos,)
-            Paths of photos.
-
-        Returns
-        -------
-        ndarray of shape (n_photos,)
-            Of `classes_`.
-
-        Raises
-        ------
-        PhotoError
-            A photo cannot be read or decoded; the message names it.
-        """
-        logits = self._logits(X)
-        labels: NDArray[Any] = self.classes_[logits.argmax(axis=1)]
-        return labels
-
-    def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the calibrated probabilities of photos.
-
-        Parameters
-        ----------
-        X : array-like of str, shape (n_photos,)
-            Paths of photos.
-
-        Returns
-        -------
-        ndarray of shape (n_photos, n_classes), float32
-            In the order of `classes_`; each row sums to 1.
-
-        Raises
-        ------
-        PhotoError
-            A photo cannot be read or decoded; the message names it.
-        """
-        probabilities: NDArray[np.float32] = softmax(self._logits(X) / self.temperature_, axis=1)
-        return probabilities
-
-    def decision_function(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the logits of photos, without the temperature.
-
-        Parameters
-        ----------
-        X : array-like of str, shape (n_photos,)
-            Paths of photos.
-
-        Returns
-        -------
-        ndarray of shape (n_photos, n_classes), or (n_photos,) for two classes, float32
-            For two classes the second's logit less the first's, as
-            scikit-learn has it.
-
-        Raises
-        ------
-        PhotoError
-            A photo cannot be read or decoded; the message names it.
-        """
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    @classmethod
-    def restore(
-        cls,
-        parameters: Mapping[str, Any],
-        classes: Sequence[Any],
-        state: Mapping[str, torch.Tensor],
-        temperature: float,
-    ) -> Self:
-        """Return a fitted estimator from plain values and tensors, without pickle.
-
-        Parameters
-        ----------
-        parameters : mapping
-            As `get_params` returned them, or some of them.
-        classes : sequence
-            The labels, as in `classes_`.
-        state : mapping of str to tensor
-            Of `module_`.
-        temperature : float
-            As `temperature_`.
-
-        Raises
-        ------
-        ModelError
-            The tensors do not fit the backbone and the labels.
-        """
-        model = cls(**parameters)
-        backbone, layer = model._backbone()
-        with torch.random.fork_rng():
-            trunk = fresh_backbone(model.backbone, layer)
-            n_features, n_classes = backbone.layers[layer], len(classes)
-            network = make_network(trunk, n_features, n_classes, model.dropout, seed=0)
-        try:
-            network.load_state_dict(dict(state))
-        except RuntimeError as error:
-            raise ModelError(
-                f"The weights do not fit the backbone {model.backbone!r} and {n_classes} labels."
-            ) from error
-        model.classes_ = np.array(classes)
-        model.temperature_ = float(temperature)
-        model.preprocess_ = backbone.preprocess
-        model.failures_ = []
-        model._take(network)
-        return model
-
-    def export_parts(self) -> tuple[Preprocess, nn.Module, nn.Linear]:
-        """Return what a saved model is made of.
-
-        Returns
-        -------
-        preprocess : Preprocess
-            What the network sees.
-        trunk : torch.nn.Module
-            From normalised pixels to features; a copy on the CPU.
-        head : torch.nn.Linear
-            From features to logits whose softmax is the calibrated
-            probabilities: the temperature is inside.
-        """
-        check_is_fitted(self, "net_")
-        network = copy.deepcopy(self.module_).cpu().requires_grad_(False).eval()
-        network = network.to(memory_format=torch.contiguous_format)
-        network.head.weight.div_(self.temperature_)
-        network.head.bias.div_(self.temperature_)
-        return self.preprocess_, network.trunk, network.head
-
-    @property
-    def module_(self) -> FineTunedNetwork:
-        """The network itself."""
-        check_is_fitted(self, "net_")
-        network: FineTunedNetwork = self.net_.network
-        return network
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = super().__getstate__()
-        if "net_" in state:
-            state = dict(state)
-            net = state.pop("net_")
-            # skorch would keep the device in mind; a machine without it shall do
-            state["_network"] = copy.deepcopy(net.network).cpu()
-            state["_history"] = list(net.history)
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        state = dict(state)
-        network, history = state.pop("_network", None), state.pop("_history", [])
-        super().__setstate__(state)
-        if network is not None:
-            self._take(network, history)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        return tags
-
-    def _backbone(self) -> tuple[Backbone, str]:
+    def _source(self) -> TrunkSource:
         backbone = find_backbone(self.backbone, self.weights)
         layer = backbone.choose_layer(self.layer)
         if not backbone.trainable:
@@ -479,27 +224,10 @@ class FineTunedCNN(ClassifierMixin, BaseEstimator):
                 f"The backbone {self.backbone!r} cannot be fine-tuned; use it through "
                 "CNNFeatures with a classifier of scikit-learn."
             )
-        return backbone, layer
-
-    def _take(self, network: FineTunedNetwork, history: Sequence[dict[str, Any]] = ()) -> None:
-        """Wrap a trained network, on the device that there is."""
-        try:
-            device = choose_device(self.device)
-        except ModelError:
-            device = "cpu"
-        parameters = {**self.get_params(deep=False), "net_params": None}
-        self.net_ = make_net(network.eval(), self.preprocess_, parameters, device)
-        # the momenta, for which there is no more use
-        self.net_.optimizer_ = None
-        self.net_.history.extend(history)
-
-    def _logits(self, X: ArrayLike) -> NDArray[np.float32]:
-        check_is_fitted(self, "net_")
-        paths = check_paths(X).tolist()
-
-        def decode(some: Sequence[str]) -> torch.Tensor:
-            pixels = [decode_photo(path, self.preprocess_).pixels for path in some]
-            return torch.from_numpy(np.stack(pixels))
-
-        batches = map_chunks(decode, paths, size=self.batch_size, jobs=self.n_jobs)
-        return np.concatenate([run_network(self.net_, batch) for batch in batches])
+        return TrunkSource(
+            name=f"backbone {self.backbone!r}",
+            preprocess=with_saliency(backbone.preprocess, self.salient, self.saliency),
+            n_features=backbone.layers[layer],
+            load=lambda: load_backbone(self.backbone, layer, self.weights),
+            build=lambda: fresh_backbone(self.backbone, layer),
+        )

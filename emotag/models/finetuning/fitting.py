@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,13 +17,14 @@ from emotag.models.finetuning.checks import draw_seed
 from emotag.models.finetuning.distributed import open_accelerator, shared_seed
 from emotag.models.finetuning.labels import class_factors, weighted
 from emotag.models.finetuning.module import FineTunedNetwork
-from emotag.models.finetuning.photos import Augmentation, Labelled
+from emotag.models.finetuning.net import FineTuningNet
+from emotag.models.finetuning.photos import Augmentation, Labelled, PhotoSet
 from emotag.models.finetuning.preparing import decode_sets, hash_photos
 from emotag.models.finetuning.splitting import hold_out
 from emotag.models.finetuning.training import find_temperature, make_network, train
 from emotag.photos.preprocess import Preprocess
 
-__all__ = ["Fitted", "Fitting"]
+__all__ = ["Fitted", "Fitting", "Run", "Trained"]
 
 # What the weights do not depend on. The seed stands for the random state.
 _WITHOUT_EFFECT = {
@@ -36,6 +37,50 @@ _WITHOUT_EFFECT = {
     "progress",
     "random_state",
 }
+
+
+Sets = tuple[PhotoSet, PhotoSet]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training goes by, beside its photos.
+
+    Attributes
+    ----------
+    device : str
+        As torch names it.
+    seed : int
+        Of all that is random.
+    checkpoint : CheckpointFile or None
+        To go on from and to write.
+    accelerator : accelerate.Accelerator or None
+        Of several processes that train together.
+    """
+
+    device: str
+    seed: int
+    checkpoint: CheckpointFile | None
+    accelerator: Any
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training ends with.
+
+    Attributes
+    ----------
+    net : FineTuningNet
+        With the best weights.
+    history : list of dict
+        An entry an epoch, as skorch keeps it.
+    dropped : list of str
+        Paths of the photos that were dropped on the way.
+    """
+
+    net: FineTuningNet
+    history: list[dict[str, Any]]
+    dropped: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -52,12 +97,15 @@ class Fitted:
         What the logits are to be divided by.
     failures : list of PhotoError
         The photos that were left out.
+    dropped : list of str
+        Paths of the photos that were dropped on the way.
     """
 
     network: FineTunedNetwork
     history: list[dict[str, Any]]
     temperature: float
     failures: list[PhotoError]
+    dropped: list[str]
 
 
 @dataclass(frozen=True)
@@ -67,13 +115,13 @@ class Fitting:
     Attributes
     ----------
     trunk : torch.nn.Module
-        Pretrained.
+        As it is at first.
     n_features : int
         What it gives.
     preprocess : Preprocess
         What it sees.
     parameters : mapping
-        Of the `FineTunedCNN`, checked.
+        Of the estimator, checked, with those that it has not set.
     """
 
     trunk: nn.Module
@@ -102,16 +150,52 @@ class Fitting:
         if checkpoint is not None:
             seed = checkpoint.seed(seed)
         parts = self._split(photos, classes, seed)
-        network = make_network(self.trunk, self.n_features, len(classes), given["dropout"], seed)
+        network = self.make_network(len(classes), seed)
         augmentation = Augmentation(mirror=given["mirror"], crop=given["crop"])
         sets = decode_sets(*parts, self.preprocess, augmentation, broken, given["n_jobs"])
         _refuse_lost(sets[0].photos, classes)
+        run = Run(device, seed, checkpoint, accelerator)
         with closing(sets[0]), closing(sets[1]):
-            net = train(network, sets, given, device, seed, checkpoint, accelerator)
-            temperature = find_temperature(net, sets[1])
-        if checkpoint is not None and net.share[0] == 0 and not given["keep_checkpoint"]:
-            checkpoint.remove()
-        return Fitted(network, list(net.history), temperature, broken.failures)
+            trained = self.train(network, sets, run)
+            temperature = find_temperature(trained.net, sets[1])
+        if checkpoint is not None and trained.net.share[0] == 0 and not given["keep_checkpoint"]:
+            self.forget(checkpoint)
+        return Fitted(network, trained.history, temperature, broken.failures, trained.dropped)
+
+    def make_network(self, n_classes: int, seed: int) -> FineTunedNetwork:
+        """Return the network that is to be trained.
+
+        Parameters
+        ----------
+        n_classes : int
+            How many labels it tells apart.
+        seed : int
+            Of its first weights, as far as they are drawn.
+        """
+        return make_network(
+            self.trunk, self.n_features, n_classes, self.parameters["dropout"], seed
+        )
+
+    def train(self, network: FineTunedNetwork, sets: Sets, run: Run) -> Trained:
+        """Train a network.
+
+        Parameters
+        ----------
+        network : FineTunedNetwork
+            As `make_network` returns it.
+        sets : tuple of PhotoSet
+            To train on, and held out.
+        run : Run
+            What it goes by.
+        """
+        device, seed = run.device, run.seed
+        given = self.parameters
+        net = train(network, sets, given, device, seed, run.checkpoint, run.accelerator)
+        return Trained(net, list(net.history))
+
+    def forget(self, checkpoint: CheckpointFile) -> None:
+        """Remove what a training left to go on from."""
+        checkpoint.remove()
 
     def _split(
         self, photos: Labelled, classes: NDArray[Any], seed: int

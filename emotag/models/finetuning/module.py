@@ -97,8 +97,10 @@ class Rates:
 
     Attributes
     ----------
-    trunk, head : float
-        Learning rates of the trunk's last stage and of the head.
+    trunk : float
+        Learning rate of the trunk's last stage.
+    head : float or None
+        Learning rate of the head; None for the same.
     layer_decay : float
         What the rate is multiplied with from one stage to the one before it.
     weight_decay : float
@@ -106,9 +108,14 @@ class Rates:
     """
 
     trunk: float
-    head: float
+    head: float | None
     layer_decay: float
     weight_decay: float
+
+    @property
+    def names(self) -> str:
+        """What the rates are called where they are set."""
+        return "lr" if self.head is None else "lr or head_lr"
 
 
 def group_parameters(network: FineTunedNetwork, rates: Rates) -> list[dict[str, Any]]:
@@ -134,7 +141,8 @@ def group_parameters(network: FineTunedNetwork, rates: Rates) -> list[dict[str, 
     stages = split_stages(network.trunk)
     for distance, stage in zip(range(len(stages) - 1, -1, -1), stages, strict=True):
         groups.extend(_with_decay(stage, rates.trunk * rates.layer_decay**distance, rates))
-    groups.extend(_with_decay(list(network.head.named_parameters()), rates.head, rates))
+    head = rates.trunk if rates.head is None else rates.head
+    groups.extend(_with_decay(list(network.head.named_parameters()), head, rates))
     return groups
 
 

@@ -108,10 +108,8 @@ class PhotoSet(Dataset[Batch]):
         self.preprocess = preprocess
         self.broken = broken
         self.augmentation = augmentation
-        self._classes = torch.from_numpy(photos.classes.astype(np.int64))
-        self._weights = torch.from_numpy(photos.weights.astype(np.float32))
         self._cache: tuple[int, PixelCache] | None = None
-        self.start_epoch(0)
+        self._number()
 
     def start_epoch(self, seed: int | Sequence[int]) -> None:
         """Draw the order of an epoch, and each photo's crop and mirror, from a seed."""
@@ -119,6 +117,24 @@ class PhotoSet(Dataset[Batch]):
         self.order = rng.permutation(len(self))
         # from above, from the left, and whether it is mirrored
         self._draws = rng.random((len(self), 3))
+
+    def stand_still(self) -> None:
+        """Show each photo's centre as it is, until the next epoch starts."""
+        self._draws = np.tile([0.5, 0.5, 1.0], (len(self), 1))
+
+    def restrict(self, kept: NDArray[np.bool_]) -> None:
+        """Leave out photos for good; the mean weight of the others stays what it was.
+
+        Parameters
+        ----------
+        kept : ndarray of shape (n_photos,), bool
+            Which ones stay; one with a weight at least.
+        """
+        photos = self.photos.take(kept)
+        mean = self.photos.weights.mean() / photos.weights.mean()
+        self.photos = photos.with_weights(photos.weights * mean)
+        self.keys = [key for key, is_kept in zip(self.keys, kept, strict=True) if is_kept]
+        self._number()
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -133,18 +149,24 @@ class PhotoSet(Dataset[Batch]):
         a batch that would be empty, since processes that train together must
         take the same number of steps.
         """
+        found = self.read(indices)
+        if not found:
+            return self._nothing()
+        kept = list(found)
+        pixels = torch.from_numpy(np.stack(list(found.values())))
+        return pixels, (self._classes[kept], self._weights[kept])
+
+    def read(self, indices: Sequence[int]) -> dict[int, Pixels]:
+        """Return the pixels (size, size, 3), uint8, of those photos that can be read."""
         known = self._open().get([self.keys[index] for index in indices])
-        kept, pixels = [], []
+        found = {}
         for index in indices:
             photo = known.get(self.keys[index])
             if photo is None:
                 photo = self._decode(self.photos.paths[index])
             if photo is not None:
-                kept.append(index)
-                pixels.append(self._augmented(index, photo))
-        if not kept:
-            return self._nothing()
-        return torch.from_numpy(np.stack(pixels)), (self._classes[kept], self._weights[kept])
+                found[index] = self._augmented(index, photo)
+        return found
 
     def close(self) -> None:
         """Close the cache."""
@@ -154,6 +176,12 @@ class PhotoSet(Dataset[Batch]):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_cache": None}
+
+    def _number(self) -> None:
+        """Make tensors of what is known of the photos, and begin anew."""
+        self._classes = torch.from_numpy(self.photos.classes.astype(np.int64))
+        self._weights = torch.from_numpy(self.photos.weights.astype(np.float32))
+        self.start_epoch(0)
 
     def _nothing(self) -> Batch:
         size = self.preprocess.size

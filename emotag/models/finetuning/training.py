@@ -18,6 +18,7 @@ from emotag.models.finetuning.callbacks import (
     EpochStart,
     Patience,
     Report,
+    Stage,
     ValidScore,
 )
 from emotag.models.finetuning.checkpoint import CheckpointFile, Resume
@@ -73,7 +74,7 @@ def make_net(
     preprocess : Preprocess
         What it sees.
     parameters : mapping
-        Of the `FineTunedCNN`.
+        Of the estimator, with those that it has not set.
     device : str
         As torch names it.
     **more
@@ -124,6 +125,7 @@ def train(
     seed: int,
     checkpoint: CheckpointFile | None = None,
     accelerator: Any = None,
+    stage: Stage | None = None,
 ) -> FineTuningNet:
     """Return the classifier of a network, trained, with the best of its weights.
 
@@ -134,7 +136,7 @@ def train(
     sets : tuple of PhotoSet
         To train on, and held out.
     parameters : mapping
-        Of the `FineTunedCNN`.
+        As in `make_net`.
     device : str
         As torch names it.
     seed : int
@@ -143,6 +145,8 @@ def train(
         To go on from and to write.
     accelerator : accelerate.Accelerator, optional
         Of several processes that train together.
+    stage : Stage, optional
+        Where this is a part of a training only.
 
     Raises
     ------
@@ -152,6 +156,8 @@ def train(
         Too many photos break meanwhile.
     """
     training, held = sets
+    stage = stage or Stage()
+    callbacks = _callbacks(parameters, seed, checkpoint, stage, has_held=len(held) > 0)
     if parameters["compile"]:
         network.compile()
     net = make_net(
@@ -159,7 +165,7 @@ def train(
         training.preprocess,
         parameters,
         device,
-        callbacks=_callbacks(parameters, seed, checkpoint, has_held=len(held) > 0),
+        callbacks=[*stage.callbacks, *callbacks],
         train_split=predefined_split(held) if len(held) else None,
         **({} if accelerator is None else {"accelerator": accelerator}),
     )
@@ -179,7 +185,7 @@ def _refuse_diverged(net: FineTuningNet, photos: PhotoSet) -> None:
     if not np.isfinite(run_network(net, pixels)).all():
         raise ModelError(
             "The network's scores are no numbers after its last step: it learns too fast. Try a "
-            "lower lr or head_lr."
+            f"lower {net.rates.names}."
         )
 
 
@@ -219,6 +225,7 @@ def _callbacks(
     parameters: Mapping[str, Any],
     seed: int,
     checkpoint: CheckpointFile | None,
+    stage: Stage,
     *,
     has_held: bool,
 ) -> list[Any]:
@@ -233,7 +240,7 @@ def _callbacks(
     if checkpoint is not None:
         callbacks.append(Resume(checkpoint, seed, best, scheduler))
     if parameters["progress"] is not None:
-        callbacks.append(Report(parameters["progress"]))
+        callbacks.append(Report(parameters["progress"], stage))
     if parameters["patience"] is not None:
         callbacks.append(Patience(parameters["patience"]))
     return callbacks

@@ -1,0 +1,142 @@
+"""LateFusion: a classifier a channel, and one over their scores, by scikit-learn's own rules."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import StackingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from emotag.errors import DataError, ModelError
+from emotag.models.late_fusion import LateFusion
+
+RNG = np.random.default_rng(0)
+CODES = np.repeat([0, 1, 2], 40)
+NAMES = np.array(["awe", "fear", "love"])[CODES]
+# each channel tells one of the labels from the others
+FIRST = RNG.normal(size=(120, 3)) + 2.0 * (CODES == 0)[:, np.newaxis]
+SECOND = RNG.normal(size=(120, 2)) + 2.0 * (CODES == 1)[:, np.newaxis]
+SEEN = RNG.normal(size=(120, 4))
+X = np.column_stack([FIRST, SECOND])
+WITH_CONTENT = np.column_stack([X, SEEN])
+
+
+@parametrize_with_checks([LateFusion(cv=2, random_state=0)])
+def test_scikit_learns_whole_list_of_checks(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def test_without_content_it_is_scikit_learns_stacking() -> None:
+    head = LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000)
+    folds = StratifiedKFold(5, shuffle=True, random_state=0)
+    stacking = StackingClassifier(
+        [("all", make_pipeline(StandardScaler(), head))],
+        make_pipeline(StandardScaler(), clone(head)),
+        cv=folds,
+        stack_method="decision_function",
+    )
+    ours = LateFusion(C=0.1, final_C=0.1, random_state=0).fit(X, NAMES)
+    expected = stacking.fit(X, NAMES).predict_proba(X)
+    np.testing.assert_allclose(ours.predict_proba(X), expected, atol=1e-6)
+
+
+def test_channels_say_more_together_than_each_alone() -> None:
+    def score(fusion: LateFusion, columns: NDArray[np.float64]) -> float:
+        return float(cross_val_score(fusion, columns, NAMES, cv=4).mean())
+
+    together = score(LateFusion((3, 2), random_state=0), X)
+    assert together > score(LateFusion(random_state=0), FIRST) + 0.1
+    assert together > score(LateFusion(random_state=0), SECOND) + 0.1
+
+
+def test_what_is_seen_says_which_channel_to_trust() -> None:
+    # what the first channel says is turned round where the content is negative
+    side = np.where(RNG.random(400) < 0.7, 1.0, -1.0)
+    told = np.where(RNG.random(400) < 0.5, 1.0, -1.0)
+    labels = np.where(side * told > 0, "love", "fear")
+    columns = np.column_stack([told + RNG.normal(0, 0.3, 400), side + RNG.normal(0, 0.3, 400)])
+    with_content = LateFusion((1,), content=1, C=1.0, final_C=1.0, random_state=0)
+    assert cross_val_score(with_content, columns, labels, cv=4).mean() > 0.9
+    without = LateFusion((2,), C=1.0, final_C=1.0, random_state=0)
+    assert cross_val_score(without, columns, labels, cv=4).mean() < 0.8
+
+
+def test_a_channel_learnt_by_heart_does_not_mislead() -> None:
+    # 200 columns of noise tell 120 photos apart, but not others
+    noise = np.random.default_rng(1).normal(size=(120, 200))
+    fusion = LateFusion((200, 3, 2), C=10.0, random_state=0).fit(np.column_stack([noise, X]), NAMES)
+    weights = np.abs(fusion.final_[-1].coef_).reshape(3, 3, 3).mean(axis=(0, 2))
+    assert weights[0] < weights[1]
+    assert weights[0] < weights[2]
+
+
+def test_groups_stay_together() -> None:
+    # a photo and its copies: told apart by heart, unless all are in one fold
+    some = np.random.default_rng(2).normal(size=(30, 40))
+    labels = np.array(["fear", "love"])[np.arange(30) % 2]
+    copies, names = np.repeat(some, 4, axis=0), np.repeat(labels, 4)
+    groups = np.repeat(range(30), 4)
+    kept = LateFusion(C=10.0, random_state=0).fit(copies, names, groups=groups)
+    torn = LateFusion(C=10.0, random_state=0).fit(copies, names)
+    assert abs(kept.final_[-1].coef_).max() < abs(torn.final_[-1].coef_).max() / 2
+
+
+def test_it_can_be_calibrated_with_groups() -> None:
+    fusion = LateFusion((3, 2), content=4, random_state=0)
+    folds = list(StratifiedKFold(5).split(WITH_CONTENT, NAMES))
+    model = CalibratedClassifierCV(fusion, method="temperature", ensemble=False, cv=folds)
+    model.fit(WITH_CONTENT, NAMES, groups=np.arange(120))
+    proba = model.predict_proba(WITH_CONTENT)
+    np.testing.assert_allclose(proba.sum(axis=1), 1.0)
+    assert model.score(WITH_CONTENT, NAMES) > 0.7
+
+
+def test_a_seed_makes_it_repeatable() -> None:
+    one, two = (LateFusion((3, 2), content=4, random_state=7) for _ in range(2))
+    expected = one.fit(WITH_CONTENT, NAMES).decision_function(WITH_CONTENT)
+    found = two.fit(WITH_CONTENT, NAMES).decision_function(WITH_CONTENT)
+    np.testing.assert_array_equal(expected, found)
+
+
+@pytest.mark.parametrize("weights", [{"awe": 1.0, "fear": 1.0, "love": 50.0}])
+def test_class_weights_by_label(weights: dict[str, float]) -> None:
+    plain = LateFusion((3, 2), class_weight=None, random_state=0).fit(X, NAMES)
+    loving = LateFusion((3, 2), class_weight=weights, random_state=0).fit(X, NAMES)
+    assert (loving.predict(X) == "love").sum() > (plain.predict(X) == "love").sum()
+
+
+@pytest.mark.parametrize(
+    ("fusion", "error", "words"),
+    [
+        (LateFusion((3, 3)), DataError, r"X has 5 columns, but channels=\(3, 3\) and content=0"),
+        (LateFusion((5,), content=1), DataError, "make 6"),
+        (LateFusion(content=5), DataError, "leaves none"),
+        (LateFusion((3, 0)), ModelError, r"channels=\(3, 0\)"),
+        (LateFusion("ab"), ModelError, "channels='ab'"),
+        (LateFusion(content=-1), ModelError, "content=-1"),
+        (LateFusion(n_content=0), ModelError, "n_content=0"),
+        (LateFusion(cv=1), ModelError, "cv=1"),
+        (LateFusion(C=0), ModelError, "C=0"),
+        (LateFusion(final_C="1"), ModelError, "final_C='1'"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    fusion: LateFusion, error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        fusion.fit(X, NAMES)
+
+
+def test_too_few_photos_of_a_class() -> None:
+    few = np.r_[0:43]
+    with pytest.raises(DataError, match="'fear' has 3 photos, fewer than the 5 folds"):
+        LateFusion().fit(X[few], NAMES[few])
+    with pytest.raises(DataError, match="fewer groups than the 5 folds"):
+        LateFusion().fit(X, NAMES, groups=CODES)
