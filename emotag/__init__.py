@@ -24,35 +24,56 @@ if TYPE_CHECKING:
         WorkersError,
     )
     from emotag.evaluation.report import evaluate
+    from emotag.features.classic.color_layout import ColorLayout
+    from emotag.features.classic.dominant_color import DominantColor
+    from emotag.features.classic.edge_histogram import EdgeHistogram
+    from emotag.features.classic.gist import GIST
+    from emotag.features.classic.lab_histogram import LabHistogram
+    from emotag.features.classic.local_descriptors import LocalDescriptors
+    from emotag.features.classic.saliency_map import SaliencyMap
+    from emotag.features.classic.scalable_color import ScalableColor
     from emotag.features.cnn import CNNFeatures
     from emotag.features.concepts import ConceptScores
     from emotag.models.finetuning.estimator import FineTunedCNN
+    from emotag.models.late_fusion import LateFusion
     from emotag.models.loading import load_model
+    from emotag.models.progressive.estimator import ProgressiveCNN
     from emotag.models.recipes import make_model
     from emotag.models.saving import save_model
     from emotag.models.sentiment import SentimentClassifier, fold_sentiment
     from emotag.models.zeroshot import ZeroShotCLIP
     from emotag.photos.preprocess import Preprocess
+    from emotag.saliency.region import salient_region
     from emotag.tagging.run import tag_photos
 
 __all__ = [
     "EKMAN6",
     "FIVE",
+    "GIST",
     "MIKELS8",
     "BundleError",
     "CNNFeatures",
+    "ColorLayout",
     "ConceptScores",
     "DataError",
+    "DominantColor",
+    "EdgeHistogram",
     "EmotagError",
     "FineTunedCNN",
+    "LabHistogram",
     "LabelError",
     "LabelSet",
+    "LateFusion",
+    "LocalDescriptors",
     "MissingExtraError",
     "ModelError",
     "PhotoError",
     "PhotosNotFoundError",
     "PlaceError",
     "Preprocess",
+    "ProgressiveCNN",
+    "SaliencyMap",
+    "ScalableColor",
     "SentimentClassifier",
     "SkippedPhoto",
     "StorageError",
@@ -65,6 +86,7 @@ __all__ = [
     "load_model",
     "load_photos",
     "make_model",
+    "salient_region",
     "save_model",
     "tag_photos",
 ]
@@ -72,6 +94,17 @@ __all__ = [
 # Where each public name is defined: they load when they are asked for (PEP 562),
 # so that tagging a photo does not wait for torch.
 _HOMES = {
+    "ColorLayout": "emotag.features.classic.color_layout",
+    "DominantColor": "emotag.features.classic.dominant_color",
+    "EdgeHistogram": "emotag.features.classic.edge_histogram",
+    "GIST": "emotag.features.classic.gist",
+    "LabHistogram": "emotag.features.classic.lab_histogram",
+    "LocalDescriptors": "emotag.features.classic.local_descriptors",
+    "SaliencyMap": "emotag.features.classic.saliency_map",
+    "ScalableColor": "emotag.features.classic.scalable_color",
+    "LateFusion": "emotag.models.late_fusion",
+    "ProgressiveCNN": "emotag.models.progressive.estimator",
+    "salient_region": "emotag.saliency.region",
     "ConceptScores": "emotag.features.concepts",
     "CNNFeatures": "emotag.features.cnn",
     "EKMAN6": "emotag.emotions",

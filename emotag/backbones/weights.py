@@ -125,7 +125,8 @@ class UrlWeights:
         ``sha256:…`` or ``sha1:…``, as `fetch_file` takes it; of the address's file or,
         with `unpack`, of the unpacked one.
     file : str
-        Name of the file in the folder, where it is not the address's own.
+        Name of the file in the folder, where it is not the address's own; or the
+        path of a file elsewhere.
     unpack : callable, optional
         Takes what was downloaded and the path of the file to be made of it;
         what was downloaded is removed after.

@@ -10,7 +10,10 @@ from emotag.photos.preprocess import Preprocess
 
 __all__ = ["CONFIG", "FORMAT_VERSION", "NETWORK", "BundleConfig"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""The newest format: 2 is for what the first cannot say, a model without a network, or one
+that looks at what is salient."""
+
 CONFIG = "config.json"
 NETWORK = "model.onnx"
 
@@ -23,12 +26,15 @@ class BundleConfig:
     ----------
     name : str
         The model's name, in the column ``model`` of every output.
-    recipe, backbone : str
-        What it was made by and on.
+    recipe : str
+        What it was made by.
+    backbone : str
+        The network it stands on; empty where it stands on none.
     label_set : LabelSet
         The emotions, in the order of the output.
-    preprocess : Preprocess
-        Makes the pixels of a photo.
+    preprocess : Preprocess or None
+        Makes the pixels that the network sees; None for a model without one, which
+        scikit-learn runs.
     learnt_sentiment : bool
         Whether the network has its own output for sentiment.
     emotag_version : str
@@ -47,7 +53,7 @@ class BundleConfig:
     recipe: str
     backbone: str
     label_set: LabelSet
-    preprocess: Preprocess
+    preprocess: Preprocess | None
     learnt_sentiment: bool
     emotag_version: str
     files: dict[str, str] = field(default_factory=dict)
@@ -55,10 +61,15 @@ class BundleConfig:
     data: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def has_network(self) -> bool:
+        """Whether it has a network that onnxruntime or torch can run."""
+        return self.preprocess is not None
+
     def to_dict(self) -> dict[str, Any]:
         """Return what ``config.json`` holds."""
         return {
-            "format_version": FORMAT_VERSION,
+            "format_version": 1 if type(self.preprocess) is Preprocess else 2,
             "emotag_version": self.emotag_version,
             "name": self.name,
             "recipe": self.recipe,
@@ -67,7 +78,7 @@ class BundleConfig:
             "positive": sorted(self.label_set.positive),
             "negative": sorted(self.label_set.negative),
             "learnt_sentiment": self.learnt_sentiment,
-            "preprocess": self.preprocess.to_dict(),
+            "preprocess": None if self.preprocess is None else self.preprocess.to_dict(),
             "estimator": self.estimator,
             "data": self.data,
             "metrics": self.metrics,
@@ -103,7 +114,7 @@ class BundleConfig:
                     _texts(content, "positive"),
                     _texts(content, "negative"),
                 ),
-                preprocess=Preprocess.from_dict(_mapping(content, "preprocess")),
+                preprocess=_preprocess(content),
                 learnt_sentiment=content["learnt_sentiment"] is True,
                 emotag_version=_text(content, "emotag_version"),
                 files=_checksums(content),
@@ -115,6 +126,18 @@ class BundleConfig:
             raise BundleError(f"config.json lacks {error}") from error
         except EmotagError as error:
             raise BundleError(f"config.json: {str(error).removesuffix('.')}") from error
+
+
+def _preprocess(content: dict[str, Any]) -> Preprocess | None:
+    if content["preprocess"] is None and content["format_version"] > 1:
+        return None
+    said = _mapping(content, "preprocess")
+    if "salient" not in said:
+        return Preprocess.from_dict(said)
+    # imported here: most bundles see the whole photo, and start sooner without it
+    from emotag.saliency.preprocess import SalientPreprocess
+
+    return SalientPreprocess.from_dict(said)
 
 
 def _text(content: dict[str, Any], key: str) -> str:

@@ -1,17 +1,27 @@
 """A bundle's network at work: pixels in, calibrated probabilities out."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from emotag.bundle.config import CONFIG, NETWORK, BundleConfig
 from emotag.errors import BundleError, PhotoError
-from emotag.photos.decoding import DecodedPhoto
+from emotag.photos.decoding import MAX_PIXELS, DecodedPhoto, try_decoding
+from emotag.photos.preprocess import Preprocess
 from emotag.sessions import open_session
 
-__all__ = ["SEEN", "OnnxEngine", "Probabilities", "Scores", "score_photos"]
+__all__ = [
+    "SEEN",
+    "Engine",
+    "OnnxEngine",
+    "PathEngine",
+    "PixelEngine",
+    "Probabilities",
+    "Scores",
+    "score_paths",
+]
 
 _INPUT = "pixels"
 _EMOTION = "emotion"
@@ -60,27 +70,59 @@ class Scores(NamedTuple):
     note: str
 
 
-def score_photos(
-    engine: Callable[[NDArray[np.uint8]], Probabilities],
-    photos: Sequence[DecodedPhoto | PhotoError],
+class PixelEngine(Protocol):
+    """Turns decoded photos into probabilities; called from several threads at once."""
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> Probabilities:
+        """Return the probabilities for pixels of shape (n, size, size, 3), uint8."""
+        ...
+
+
+@runtime_checkable
+class PathEngine(Protocol):
+    """Judges photos by their paths, decoding them as it needs them."""
+
+    def score_paths(
+        self, paths: Sequence[str], *, max_pixels: int = MAX_PIXELS
+    ) -> list[Scores | PhotoError]:
+        """Return what is said of each photo; one that cannot be read is its error."""
+        ...
+
+
+Engine: TypeAlias = PixelEngine | PathEngine
+"""Whatever runs a bundle."""
+
+
+def score_paths(
+    engine: Engine,
+    paths: Sequence[str],
+    preprocess: Preprocess | None,
+    *,
+    max_pixels: int = MAX_PIXELS,
 ) -> list[Scores | PhotoError]:
-    """Run an engine on the photos that could be decoded; the others stay the errors they are.
+    """Run an engine on some photos; one that cannot be read is its error.
 
     Parameters
     ----------
-    engine : callable
-        Returns the probabilities of pixels of shape (n_photos, size, size, 3), uint8.
-    photos : sequence of DecodedPhoto or PhotoError
-        Of one size.
+    engine : PixelEngine or PathEngine
+        Of a bundle.
+    paths : sequence of str
+        The photos.
+    preprocess : Preprocess or None
+        The bundle's; one that runs on pixels has one.
+    max_pixels : int, default=MAX_PIXELS
+        A photo of more pixels is skipped.
     """
+    if isinstance(engine, PathEngine):
+        return engine.score_paths(paths, max_pixels=max_pixels)
+    assert preprocess is not None
+    photos = [try_decoding(path, preprocess, max_pixels=max_pixels) for path in paths]
     sound = [photo for photo in photos if isinstance(photo, DecodedPhoto)]
     scores = _score(engine, sound) if sound else iter(())
     return [photo if isinstance(photo, PhotoError) else next(scores) for photo in photos]
 
 
-def _score(
-    engine: Callable[[NDArray[np.uint8]], Probabilities], photos: Sequence[DecodedPhoto]
-) -> Iterator[Scores]:
+def _score(engine: PixelEngine, photos: Sequence[DecodedPhoto]) -> Iterator[Scores]:
     said = engine(np.stack([photo.pixels for photo in photos]))
     nothing = [None] * len(photos)
     positive = nothing if said.positive is None else said.positive.tolist()
@@ -132,6 +174,7 @@ class OnnxEngine:
         self._refuse_other_size()
 
     def _refuse_other_size(self) -> None:
+        assert self._config.preprocess is not None
         size = self._config.preprocess.size
         sides = self._session.get_inputs()[0].shape[2:]
         # a free size has a name instead of a number

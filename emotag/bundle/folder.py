@@ -73,6 +73,11 @@ class Bundle:
         BundleError
             The network is missing, altered, or cannot be run.
         """
+        if not self.config.has_network:
+            raise BundleError(
+                f"The model {self.folder} has no network, but features that scikit-learn "
+                "classifies; it runs by --engine sklearn, or opener=engine_opener('sklearn')."
+            )
         model = self.read(NETWORK)
         try:
             return OnnxEngine(model, self.config, threads=threads, n_seen=n_seen)

@@ -12,6 +12,8 @@ from emotag.cli.data_options import (
     GroupColumn,
     LabelColumn,
     Publication,
+    Saliency,
+    Salient,
     SplitColumn,
 )
 
@@ -26,9 +28,13 @@ def compare(
             "--models",
             "-m",
             metavar="NAMES",
-            help="With commas between them; emotag models lists them. NAME@BACKBONE takes another.",
+            help="With commas between them; emotag models lists them. NAME@BACKBONE takes another, "
+            "NAME+crop and NAME+weight see what is salient.",
         ),
     ] = "svm,vgg16,places205,resnet50,lite0",
+    target: Annotated[
+        str, typer.Option("--target", metavar="WHAT", help="emotion or sentiment.")
+    ] = "emotion",
     split: Annotated[
         str | None,
         typer.Option(
@@ -57,6 +63,8 @@ def compare(
     split_column: SplitColumn = "split",
     epochs: Epochs = None,
     batch_size: BatchSize = None,
+    salient: Salient = None,
+    saliency: Saliency = None,
     device: Device = "auto",
     jobs: Annotated[
         int | None,
@@ -83,25 +91,28 @@ def compare(
     from emotag.cli.console import progress_bar, stage
     from emotag.cli.evaluate_output import about, print_evaluation
     from emotag.cli.tag_workers import choose_workers
-    from emotag.cli.weights import fetch_weights
+    from emotag.cli.weights import ready_weights
     from emotag.dataset import load_dataset
     from emotag.errors import require_training
     from emotag.evaluation.composing import refuse_folder
     from emotag.evaluation.contestants import RecipeFitter, find_contestants, prepare_all
     from emotag.evaluation.splits import choose_kind, describe_kind, make_splits
+    from emotag.models.catalogue import refuse_target_name
 
     require_training("emotag compare")
-    contestants = find_contestants(models)
+    contestants = find_contestants(models, salient, saliency)
+    refuse_target_name(target)
     refuse_folder(out, force=force)
     folders = data or ["data"]
     loaded = load_dataset(
         folders, label_column=label_column, group_column=group_column, split_column=split_column
-    ).labelled
+    )
+    loaded = (loaded.for_sentiment() if target == "sentiment" else loaded).labelled
     kind = choose_kind(loaded, split, folds)
     make_splits(loaded, kind, folds=folds or 5, seed=seed)
     for recipe in contestants.values():
-        fetch_weights(recipe.backbone, None, quiet=quiet)
-    fitter = RecipeFitter(epochs, batch_size, device)
+        ready_weights(recipe.backbone, None, quiet=quiet)
+    fitter = RecipeFitter(epochs, batch_size, device, salient, saliency or "barrier")
     with progress_bar("Photos", len(loaded) * len(contestants), quiet=quiet) as advance:
         failures = prepare_all(fitter, list(contestants), loaded, advance)
 

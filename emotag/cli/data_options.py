@@ -12,7 +12,10 @@ __all__ = [
     "GroupColumn",
     "LabelColumn",
     "Publication",
+    "Saliency",
+    "Salient",
     "SplitColumn",
+    "choose_saliency",
 ]
 
 Data = Annotated[
@@ -42,7 +45,32 @@ BatchSize = Annotated[
     typer.Option("--batch-size", min=1, metavar="N", help="Photos a step of fine-tuning."),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps …")]
+Salient = Annotated[
+    str | None,
+    typer.Option(
+        "--salient",
+        metavar="HOW",
+        help="crop or weight: the network sees what is salient.",
+        show_default="whole photos",
+    ),
+]
+Saliency = Annotated[
+    str | None,
+    typer.Option(
+        "--saliency",
+        metavar="METHOD",
+        help="barrier, spectral or u2netp: how what is salient is found.",
+        show_default="barrier",
+    ),
+]
 Publication = Annotated[
     bool,
     typer.Option("--publication", help="Leave out photos that the licence keeps from a page."),
 ]
+
+
+def choose_saliency(salient: str | None, saliency: str | None) -> str:
+    """Return how what is salient is found, and refuse a way that would have no effect."""
+    if saliency is not None and salient is None:
+        raise typer.BadParameter("--saliency says how what is salient is found; add --salient.")
+    return saliency or "barrier"

@@ -11,7 +11,10 @@ from emotag.cli.data_options import (
     Epochs,
     GroupColumn,
     LabelColumn,
+    Saliency,
+    Salient,
     SplitColumn,
+    choose_saliency,
 )
 
 __all__ = ["fit"]
@@ -74,6 +77,8 @@ def fit(
     split_column: SplitColumn = "split",
     epochs: Epochs = None,
     batch_size: BatchSize = None,
+    salient: Salient = None,
+    saliency: Saliency = None,
     device: Device = "auto",
     seed: Annotated[
         int,
@@ -91,19 +96,20 @@ def fit(
     from emotag.bundle.folder import refuse_target
     from emotag.cli import fit_output
     from emotag.cli.console import progress_bar, stage
-    from emotag.cli.weights import fetch_weights, refuse_backbone
+    from emotag.cli.weights import ready_weights, refuse_backbone
     from emotag.dataset import load_dataset, split_dataset
     from emotag.emotions import LabelSet, read_label_file
     from emotag.errors import require_training
-    from emotag.models.catalogue import find_recipe, refuse_target_name
+    from emotag.models.catalogue import find_recipe, refuse_salient, refuse_target_name
 
     # All that can be refused is refused before the long work, and before torch is loaded.
     require_training("emotag fit")
     recipe = find_recipe(model, backbone)
     refuse_backbone(recipe.backbone, weights)
     refuse_target_name(target)
-    usual = recipe.name if target == "emotion" else f"{recipe.name}-{target}"
-    folder = f"models/{usual}" if out is None else out
+    saliency = choose_saliency(salient, saliency)
+    refuse_salient(recipe, salient, saliency)
+    folder = f"models/{_usual_name(recipe.name, salient, target)}" if out is None else out
     refuse_target(folder, force=force)
     labels_said = read_label_file(label_file) if label_file else None
     loaded = load_dataset(
@@ -129,7 +135,14 @@ def fit(
     )
     from emotag.models.saving import facts_of_fit, save_model
 
-    estimator = make_model(model, backbone=backbone, weights=weights, random_state=seed)
+    estimator = make_model(
+        model,
+        backbone=backbone,
+        weights=weights,
+        salient=salient,
+        saliency=saliency,
+        random_state=seed,
+    )
     set_options(
         estimator,
         folder,
@@ -138,7 +151,7 @@ def fit(
         device=device,
         progress=None if quiet else fit_output.print_epoch,
     )
-    fetch_weights(recipe.backbone, weights, quiet=quiet)
+    ready_weights(recipe.backbone, weights, quiet=quiet)
     refuse_few(train.labels, train.groups)
     paths = loaded.labelled.paths.tolist()
     with progress_bar("Photos", len(paths), quiet=quiet) as advance:
@@ -169,3 +182,8 @@ def fit(
         )
         forget_checkpoints(estimator)
     fit_output.print_saved(folder, label_set, refit=refit)
+
+
+def _usual_name(recipe: str, salient: str | None, target: str) -> str:
+    """Return what a model is called where its folder is not named."""
+    return "-".join([recipe, *([salient] if salient else []), *([target] * (target != "emotion"))])

@@ -68,9 +68,10 @@ def print_epoch(epoch: "Epoch") -> None:
         if epoch.valid_loss is None or epoch.valid_score is None
         else f", held out {epoch.valid_loss:.3f} (accuracy {epoch.valid_score:.3f})"
     )
+    second = ", of photos that it is sure of" if epoch.stage > 1 else ""
     left = f", at most {epoch.seconds_left / 60:.0f} min left" if epoch.seconds_left > 0 else ""
     notes.print(
-        f"epoch {epoch.number} of {epoch.of}: loss {epoch.train_loss:.3f}{held_out}, "
+        f"epoch {epoch.number} of {epoch.of}{second}: loss {epoch.train_loss:.3f}{held_out}, "
         f"{epoch.photos_per_second:.0f} photos/s{left}"
     )
 

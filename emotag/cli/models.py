@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from emotag.backbones.backbone import Backbone
+    from emotag.backbones.weights import Weights
 
 __all__ = ["app"]
 
@@ -27,6 +27,7 @@ def models(context: typer.Context) -> None:
     if context.invoked_subcommand is not None:
         return
     from emotag.backbones.registry import BACKBONES, PREFIXES
+    from emotag.backbones.salience import U2NETP, u2netp_weights
     from emotag.bundle.finding import bundles_at_hand
     from emotag.cli.console import results, safe
     from emotag.errors import missing_training
@@ -34,16 +35,19 @@ def models(context: typer.Context) -> None:
 
     results.print("To fit, with emotag fit --model NAME:", style="bold")
     for recipe in RECIPES.values():
-        results.print(f"  {recipe.name:10}  {recipe.summary}")
+        results.print(f"  {recipe.name:15}  {recipe.summary}")
     families = " or ".join(FAMILIES)
     results.print(f"  {families} with --backbone NAME: the same on any network below")
     if hint := missing_training("Fitting"):
         results.print(f"  {hint}")
     results.print("\nNetworks, fetched by emotag models get NAME:", style="bold")
     for backbone in BACKBONES.values():
-        results.print(f"  {backbone.name:10}  {_describe_backbone(backbone)}")
+        described = _describe_weights(backbone.title, backbone.weights)
+        results.print(f"  {backbone.name:10}  {described}")
     for form, _ in PREFIXES.values():
         results.print(f"  {form:13}  {_FORMS[form]}")
+    saliency = _describe_weights("U2-Net-p, for --saliency u2netp", u2netp_weights())
+    results.print(f"  {U2NETP:10}  {saliency}")
     results.print("\nTo tag with, by emotag tag --model NAME:", style="bold")
     for name, folder in bundles_at_hand().items():
         results.print(f"  {safe(name):10}  {_describe_bundle(folder)}")
@@ -74,11 +78,10 @@ def get(
     results.print(f"The weights of {safe(name)} are in {safe(path)}.")
 
 
-def _describe_backbone(backbone: "Backbone") -> str:
-    weights = backbone.weights
+def _describe_weights(title: str, weights: "Weights") -> str:
     state = "at hand" if weights.at_hand else "to be fetched"
     size = "size not known" if weights.size is None else f"{weights.size / 2**20:.0f} MiB"
-    return f"{backbone.title} ({weights.source}; {weights.licence}; {size}, {state})"
+    return f"{title} ({weights.source}; {weights.licence}; {size}, {state})"
 
 
 def _describe_bundle(folder: str) -> str:
@@ -91,4 +94,5 @@ def _describe_bundle(folder: str) -> str:
     except BundleError as error:
         return safe(str(error))
     labels = ", ".join(config.label_set.names)
-    return safe(f"{labels} ({config.recipe} on {config.backbone}; {folder})")
+    made = f"{config.recipe} on {config.backbone}" if config.backbone else config.recipe
+    return safe(f"{labels} ({made}; {folder})")

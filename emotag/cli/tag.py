@@ -99,7 +99,7 @@ def tag(
         typer.Option(
             "--engine",
             metavar="NAME",
-            help="auto, onnx or torch; auto is torch for many photos where it sees a GPU.",
+            help="auto, onnx, torch or sklearn; auto is torch for many photos with a GPU.",
         ),
     ] = "auto",
     processes: Annotated[
@@ -158,8 +158,8 @@ def tag(
         write_rows,
     )
     from emotag.cli.tag_takers import Takers, check_page
-    from emotag.cli.tag_workers import choose_workers
-    from emotag.models.engines import choose_engine, engine_opener
+    from emotag.cli.tag_workers import choose_workers, pick_engine
+    from emotag.models.engines import engine_opener
     from emotag.remote.filesystems import no_attempt_once_stopped
     from emotag.tagging.judging import gather_crew
     from emotag.tagging.ledger import open_ledger, run_fingerprint
@@ -192,7 +192,7 @@ def tag(
     if page:
         takers.open_gallery(page, bundle.config, photos=page_photos, max_pixels=max_pixels)
     # of shards, each must be run by the same
-    engine = choose_engine("onnx" if shard and engine == "auto" else engine, len(photos))
+    engine = pick_engine(engine, 0 if shard else len(photos), bundle.config, quiet=quiet)
     computation = run_fingerprint(
         bundle.config, engine=engine, explain=explain, max_pixels=max_pixels
     )

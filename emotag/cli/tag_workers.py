@@ -1,8 +1,23 @@
-"""Who works for ``emotag tag``: this process, several, or a cluster."""
+"""Who works for ``emotag tag``: this process, several, or a cluster; and by what."""
 
 from contextlib import AbstractContextManager, nullcontext
 
-__all__ = ["choose_workers"]
+from emotag.bundle.config import BundleConfig
+
+__all__ = ["choose_workers", "pick_engine"]
+
+
+def pick_engine(name: str, n_photos: int, config: BundleConfig, *, quiet: bool) -> str:
+    """Return the engine to run, and say why where it is slower than those of other models."""
+    from emotag.cli.console import notes, safe
+    from emotag.models.engines import choose_engine
+
+    chosen = choose_engine(name, n_photos, config)
+    if not config.has_network and not quiet:
+        notes.print(
+            f"{safe(config.name)} has hand-crafted features and no ONNX form: scikit-learn runs it."
+        )
+    return chosen
 
 
 def choose_workers(processes: int | None, dask: str | None) -> AbstractContextManager[object]:

@@ -1,9 +1,9 @@
 """Pretrained weights fetched with a progress bar."""
 
-__all__ = ["fetch_weights", "refuse_backbone"]
+__all__ = ["fetch_weights", "ready_weights", "refuse_backbone"]
 
 
-def refuse_backbone(name: str, file: str | None) -> None:
+def refuse_backbone(name: str | None, file: str | None) -> None:
     """Refuse a backbone that there is not, or a file of weights that is not there.
 
     Raises
@@ -12,10 +12,27 @@ def refuse_backbone(name: str, file: str | None) -> None:
         The message says what there is.
     """
     from emotag.backbones.registry import find_backbone
+    from emotag.errors import ModelError
 
+    if name is None:
+        if file is not None:
+            raise ModelError("--weights are a network's, and this model stands on none.")
+        return
     backbone = find_backbone(name, file)
     if file is not None:
         backbone.weights.fetch()
+
+
+def ready_weights(name: str | None, file: str | None = None, *, quiet: bool = False) -> None:
+    """Have the weights of a model's backbone at hand, if it stands on one.
+
+    Raises
+    ------
+    ModelError, WeightsError
+        As of `fetch_weights`.
+    """
+    if name is not None:
+        fetch_weights(name, file, quiet=quiet)
 
 
 def fetch_weights(name: str, file: str | None = None, *, quiet: bool = False) -> str:
@@ -24,7 +41,7 @@ def fetch_weights(name: str, file: str | None = None, *, quiet: bool = False) ->
     Parameters
     ----------
     name : str
-        The backbone.
+        The backbone, or ``u2netp``, which finds what is salient.
     file : str, optional
         The user's own file with its weights.
     quiet : bool, default=False
@@ -36,11 +53,11 @@ def fetch_weights(name: str, file: str | None = None, *, quiet: bool = False) ->
         There is no such backbone, or the weights cannot be had.
     """
     from emotag.backbones.registry import find_backbone
+    from emotag.backbones.salience import U2NETP, u2netp_weights
     from emotag.cli.console import download_bar
 
-    backbone = find_backbone(name, file)
-    if backbone.at_hand:
-        return backbone.weights.fetch()
-    size = backbone.weights.size
-    with download_bar(f"Weights of {name}", size, quiet=quiet) as report:
-        return backbone.weights.fetch(report)
+    weights = u2netp_weights() if name == U2NETP else find_backbone(name, file).weights
+    if weights.at_hand:
+        return weights.fetch()
+    with download_bar(f"Weights of {name}", weights.size, quiet=quiet) as report:
+        return weights.fetch(report)

@@ -1,4 +1,4 @@
-"""A saved model judged by what it would tag: its network, run without torch."""
+"""A saved model judged by what it would tag."""
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from emotag.bundle.engine import Scores, score_photos
+from emotag.bundle.engine import Scores, score_paths
 from emotag.bundle.folder import Bundle
 from emotag.dataset import Dataset
 from emotag.emotions import SENTIMENTS
 from emotag.errors import DataError, PhotoError, unknown_name
 from emotag.evaluation.predictions import Predictions
+from emotag.models.engines import choose_engine, engine_opener
 from emotag.parallel.threads import map_chunks
-from emotag.photos.decoding import try_decoding
 
 __all__ = ["Judged", "choose_judged", "fit_labels", "predict_bundle"]
 
@@ -117,7 +117,7 @@ def predict_bundle(
     jobs: int | None = None,
     progress: Callable[[int], object] = lambda _: None,
 ) -> Judged:
-    """Return what a bundle's network says of labelled photos.
+    """Return what a bundle says of labelled photos.
 
     Parameters
     ----------
@@ -135,10 +135,12 @@ def predict_bundle(
     DataError
         No photo can be read.
     """
-    engine, preprocess = bundle.engine(threads=1), bundle.config.preprocess
+    # on few photos: the network is run by onnxruntime, which needs no torch
+    opener = engine_opener(choose_engine("auto", 0, bundle.config))
+    engine = opener(bundle, 1, 0)
 
     def judge(paths: Sequence[str]) -> list[Scores | PhotoError]:
-        return score_photos(engine, [try_decoding(path, preprocess) for path in paths])
+        return score_paths(engine, paths, bundle.config.preprocess)
 
     outcomes: list[Scores | PhotoError] = []
     for chunk in map_chunks(judge, dataset.paths.tolist(), size=_CHUNK, jobs=jobs):

@@ -49,6 +49,8 @@ class Fold:
         Fits the model.
     seed : int
         Of the fit.
+    both_ways : bool
+        Whether sentiment is also learnt by a fit of its own.
     """
 
     model: str
@@ -57,6 +59,7 @@ class Fold:
     labels: LabelSet
     fit: Fitter
     seed: int
+    both_ways: bool = True
 
     def __call__(self) -> Predictions:
         """Return what the model says of the photos it has not learnt from.
@@ -84,7 +87,8 @@ class Fold:
 
     def _fit_sentiment(self, train: Dataset) -> Any:
         """Return the model fitted to sentiments, to be judged beside the folded emotions."""
-        if not self.labels.folds or len(self.labels) == len(SENTIMENTS):
+        is_folded = self.labels.folds and len(self.labels) > len(SENTIMENTS)
+        if not self.both_ways or not is_folded:
             return None
         folded = train.for_sentiment()
         return self.fit(self.model, folded.take(folded.labels != ""), self.seed)
@@ -115,6 +119,7 @@ class Fold:
             self.dataset.sentiments[self.split.train].tolist(),
             self.dataset.groups[self.split.train].tolist(),
             self.dataset.digests[self.split.test].tolist(),
+            *(() if self.both_ways else ("one way",)),
         ]
         # how it is fitted, such as for how many epochs, is in the pickle
         key = hashlib.sha256(json.dumps(parts).encode() + pickle.dumps(self.fit)).hexdigest()[:24]
@@ -164,6 +169,7 @@ def judge_all(
     fit: Fitter,
     *,
     seed: int = 0,
+    both_ways: bool = True,
     tell: Callable[[int], object] = lambda _: None,
 ) -> dict[str, Predictions]:
     """Fit and judge each model on each split, on workers if `joblib.parallel_config` names any.
@@ -180,6 +186,8 @@ def judge_all(
         Fits them.
     seed : int, default=0
         Of the fits.
+    both_ways : bool, default=True
+        Whether sentiment is also learnt by a fit of its own, beside being folded.
     tell : callable
         Told of each fit that is done.
 
@@ -194,7 +202,11 @@ def judge_all(
         A fit ends the process that it runs in.
     """
     labels = LabelSet.from_names(dataset.labels.tolist())
-    folds = [Fold(model, split, dataset, labels, fit, seed) for model in models for split in splits]
+    folds = [
+        Fold(model, split, dataset, labels, fit, seed, both_ways)
+        for model in models
+        for split in splits
+    ]
 
     def run(some: Sequence[Fold]) -> list[Predictions]:
         judged: list[Predictions] = []

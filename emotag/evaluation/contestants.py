@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emotag.dataset import Dataset
-from emotag.errors import DataError, PhotoError
+from emotag.errors import DataError, ModelError, PhotoError
+from emotag.saliency.preprocess import SALIENT
 
 if TYPE_CHECKING:
     from emotag.models.catalogue import Recipe
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["RecipeFitter", "find_contestants", "prepare_all"]
 
 _ON = "@"
+_LOOKING_AT = "+"
 
 
 @dataclass(frozen=True)
@@ -25,11 +27,17 @@ class RecipeFitter:
         Of fine-tuning; None for the recipe's own.
     device : str
         As torch names it.
+    salient : str or None
+        What is done with what is salient, where a name does not say it.
+    saliency : str
+        How what is salient is found.
     """
 
     epochs: int | None = None
     batch_size: int | None = None
     device: str = "auto"
+    salient: str | None = None
+    saliency: str = "barrier"
 
     def make(self, name: str, seed: int, part: str = "") -> Any:
         """Return the estimator of a name, unfitted.
@@ -39,8 +47,14 @@ class RecipeFitter:
         """
         from emotag.models.recipes import make_model, set_options
 
-        model, backbone = split_name(name)
-        estimator = make_model(model, backbone=backbone, random_state=seed)
+        model, backbone, salient = split_name(name)
+        estimator = make_model(
+            model,
+            backbone=backbone,
+            salient=salient or self.salient,
+            saliency=self.saliency,
+            random_state=seed,
+        )
         tuning = {"max_epochs": self.epochs, "batch_size": self.batch_size}
         is_tuned = hasattr(estimator, "max_epochs")
         place = f"compare/{name}/{seed}/{part}"
@@ -57,36 +71,64 @@ class RecipeFitter:
         return estimator
 
 
-def split_name(name: str) -> tuple[str, str | None]:
-    """Return the recipe and the backbone of a name such as ``linear@timm:resnet18``.
+def split_name(name: str) -> tuple[str, str | None, str | None]:
+    """Return the recipe, the backbone and what is done with what is salient, of a name.
 
     Examples
     --------
     >>> split_name("svm"), split_name("linear@timm:resnet18")
-    (('svm', None), ('linear', 'timm:resnet18'))
+    (('svm', None, None), ('linear', 'timm:resnet18', None))
+    >>> split_name("lite0+crop"), split_name("linear@timm:resnet18+weight")
+    (('lite0', None, 'crop'), ('linear', 'timm:resnet18', 'weight'))
     """
-    model, _, backbone = name.partition(_ON)
-    return model, backbone or None
+    front, plus, last = name.rpartition(_LOOKING_AT)
+    named, salient = (front, last) if plus and last in SALIENT else (name, None)
+    model, _, backbone = named.partition(_ON)
+    return model, backbone or None, salient
 
 
-def find_contestants(names: str) -> "dict[str, Recipe]":
+def find_contestants(
+    names: str, salient: str | None = None, saliency: str | None = None
+) -> "dict[str, Recipe]":
     """Return the recipes that are named, with commas between them.
+
+    Parameters
+    ----------
+    names : str
+        As `split_name` takes each of them.
+    salient : str, optional
+        What is done with what is salient, where a name does not say it.
+    saliency : str, optional
+        How what is salient is found.
 
     Raises
     ------
     DataError
         None is named, or one twice.
     ModelError
-        There is no such recipe.
+        There is no such recipe, it takes no salient photos, or `saliency` is
+        given where none takes any.
+    WeightsError
+        The network that finds what is salient is not at hand.
     """
-    from emotag.models.catalogue import find_recipe
+    from emotag.models.catalogue import find_recipe, refuse_salient
 
     asked = [name.strip() for name in names.split(",") if name.strip()]
     if not asked:
         raise DataError("No model is named; emotag models lists them.")
     if doubled := [name for name in asked if asked.count(name) > 1]:
         raise DataError(f"The model {doubled[0]!r} is named twice.")
-    return {name: find_recipe(*split_name(name)) for name in asked}
+    found = {}
+    for name in asked:
+        model, backbone, own = split_name(name)
+        found[name] = find_recipe(model, backbone)
+        refuse_salient(found[name], own or salient, saliency or "barrier")
+    if saliency and not salient and not any(split_name(name)[2] for name in asked):
+        raise ModelError(
+            "--saliency says how what is salient is found; add --salient, or name a model as "
+            f"{asked[0]}{_LOOKING_AT}{SALIENT[0]}."
+        )
+    return found
 
 
 def prepare_all(

@@ -3,7 +3,7 @@
 import json
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from PIL import Image
 from emotag.features.store import BlobStore, store_limit
 from emotag.photos.decoding import decode_photo
 from emotag.photos.preprocess import Preprocess
+from emotag.saliency.preprocess import SalientPreprocess
 
 __all__ = ["DEFAULT_LIMIT", "PixelCache", "ResizedPhoto", "decode_pixels", "describe_pixels"]
 
@@ -96,21 +97,48 @@ class PixelCache(BlobStore):
 class ResizedPhoto(Preprocess):
     """A preprocessing that resizes and leaves the cropping to others.
 
+    Of a preprocessing that looks at a part of the photo only, that part is resized.
+
     The shorter side becomes `resize`; the longer one is cut to at most twice
     that, around the centre. Where the aspect is not kept, the photo is
     squashed to a square of `resize`.
 
     Examples
     --------
-    >>> resized = ResizedPhoto(224, 256, mean=(127.5,) * 3, std=(127.5,) * 3)
+    >>> preprocess = Preprocess(224, 256, mean=(127.5,) * 3, std=(127.5,) * 3)
+    >>> resized = ResizedPhoto.of(preprocess)
     >>> resized.crop(Image.new("RGB", (640, 480))).shape
     (256, 341, 3)
     """
 
+    source: Preprocess | None = None
+
     @classmethod
     def of(cls, preprocess: Preprocess) -> "ResizedPhoto":
         """Return the same preprocessing without the crop."""
-        return cls(**vars(preprocess))
+        usual = {entry.name: getattr(preprocess, entry.name) for entry in fields(Preprocess)}
+        return cls(**usual, source=preprocess)
+
+    def needed(self, width: int, height: int) -> tuple[int, int]:
+        """Return the smallest size to which a decoder may reduce a photo.
+
+        Parameters
+        ----------
+        width, height : int
+            The photo's full size in pixels.
+        """
+        needed = super().needed if self.source is None else self.source.needed
+        return needed(width, height)
+
+    def focus(self, image: Image.Image) -> Image.Image:
+        """Return what is looked at of a photo before it is resized.
+
+        Parameters
+        ----------
+        image : PIL.Image.Image
+            In mode RGB.
+        """
+        return image if self.source is None else self.source.focus(image)
 
     def crop(self, image: Image.Image) -> Pixels:
         """Resize a photo.
@@ -125,6 +153,7 @@ class ResizedPhoto(Preprocess):
         ndarray of shape (height, width, 3), uint8
             In the order R, G, B.
         """
+        image = self.focus(image)
         width, height = image.size
         shorter = min(width, height)
         if not self.keep_aspect:
@@ -163,7 +192,8 @@ def describe_pixels(preprocess: Preprocess) -> str:
     '["ResizedPhoto", 1, null, 256, "bicubic", true]'
     """
     cropped = not isinstance(preprocess, ResizedPhoto)
-    parts = [
+    source = preprocess.source if isinstance(preprocess, ResizedPhoto) else preprocess
+    parts: list[object] = [
         type(preprocess).__name__,
         _COMPUTATION_VERSION,
         preprocess.size if cropped else None,
@@ -171,6 +201,9 @@ def describe_pixels(preprocess: Preprocess) -> str:
         preprocess.interpolation,
         preprocess.keep_aspect,
     ]
+    if isinstance(source, SalientPreprocess):
+        # of a colour to fade to, and of the network that finds what is salient, too
+        parts.append(source.to_dict())
     return json.dumps(parts)
 
 

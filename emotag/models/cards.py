@@ -3,6 +3,7 @@
 from typing import Any
 
 from emotag.bundle.config import BundleConfig
+from emotag.saliency.preprocess import SalientPreprocess
 
 __all__ = ["model_card"]
 
@@ -32,12 +33,11 @@ def model_card(
         else "not known for these labels"
     )
     parts = [
-        _front_matter(licence),
+        _front_matter(licence, has_network=config.has_network),
         f"# {config.name}",
         f"Predicts the emotion that a photo depicts: {', '.join(labels.names)}. "
         f"Its sentiment is {sentiment}.",
-        f"Recipe `{config.recipe}` on the backbone `{config.backbone}`, "
-        f"saved by emotag {config.emotag_version}.",
+        f"Recipe `{config.recipe}`{_standing(config)}, saved by emotag {config.emotag_version}.",
         f"```console\n$ emotag tag --model ./{config.name} ./photos\n```",
         notes.strip(),
         _data_section(config.data),
@@ -45,6 +45,18 @@ def model_card(
         f"{_LIMITS} {_CALIBRATED if calibrated else _UNCALIBRATED}",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _standing(config: BundleConfig) -> str:
+    """Return what a model stands on, and what runs it, to go on a sentence with."""
+    on = f" on the backbone `{config.backbone}`" if config.backbone else ""
+    seen = config.preprocess
+    if isinstance(seen, SalientPreprocess):
+        done = {"crop": "cropped to", "weight": "faded around"}[seen.salient]
+        return f"{on}, on photos {done} what is salient (`{seen.saliency}`)"
+    if config.has_network:
+        return on
+    return f"{on} with hand-crafted features, run by scikit-learn (no `model.onnx`)"
 
 
 _LIMITS = """## What it is not for
@@ -61,10 +73,11 @@ confidence is a score that was not calibrated: a larger one means more sure, and
 no more than that."""
 
 
-def _front_matter(licence: str) -> str:
+def _front_matter(licence: str, *, has_network: bool) -> str:
     lines = ["---", "library_name: emotag", "pipeline_tag: image-classification"]
     lines += [f"license: {licence}"] if licence else []
-    return "\n".join([*lines, "tags:", "- emotion", "- sentiment", "- onnx", "---"])
+    tags = ["emotion", "sentiment", "onnx" if has_network else "sklearn"]
+    return "\n".join([*lines, "tags:", *(f"- {tag}" for tag in tags), "---"])
 
 
 def _data_section(data: dict[str, Any]) -> str:

@@ -153,10 +153,11 @@ def load_fused(features: CNNFeatures, concepts: ConceptScores) -> FusedTrunk:
         The backbone's weights are missing.
     """
     name = features.backbone
-    if (name, features.weights) != (concepts.backbone, concepts.weights) or features.mirror:
+    is_same = (name, features.weights) == (concepts.backbone, concepts.weights)
+    if not is_same or features.mirror or features.salient is not None:
         raise ModelError(
-            "Features and concepts can be saved together if they are of one backbone, "
-            "without mirroring."
+            "Features and concepts can be saved together if they are of one backbone and of "
+            "the whole photo, without mirroring."
         )
     backbone = load_backbone(name, features.layer, features.weights)
     whole = load_backbone(name, LOGITS, features.weights)

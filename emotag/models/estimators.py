@@ -26,8 +26,10 @@ _SCHEMA_LIMIT = 4 * 2**20
 _TRUSTED_TYPES = frozenset(
     {
         # the classes of our own: numbers, text and numpy's arrays alone
+        "emotag.models.bag.BagOfWords",
         "emotag.models.fusion.CalibratedFusion",
         "emotag.models.fusion.PriorFusion",
+        "emotag.models.late_fusion.LateFusion",
         "builtins.bool",
         "builtins.dict",
         "builtins.float",
@@ -57,6 +59,7 @@ _TRUSTED_TYPES = frozenset(
         "sklearn.preprocessing._data.StandardScaler",
         "sklearn.preprocessing._label.LabelBinarizer",
         "sklearn.svm._classes.LinearSVC",
+        "sklearn.svm._classes.SVC",
     }
 )
 

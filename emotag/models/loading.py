@@ -1,6 +1,8 @@
 """Bundles read back as estimators and as torch networks; no pickle anywhere."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -12,18 +14,27 @@ from emotag.bundle.finding import default_bundle
 from emotag.bundle.folder import Bundle, open_bundle
 from emotag.errors import BundleError, EmotagError, ModelError
 from emotag.features.ratings import CONCEPTS
+from emotag.models.descriptions import rebuild_features, width_of
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, load_estimator
+from emotag.models.finetuning.base import NetworkClassifier
 from emotag.models.finetuning.checks import SETTINGS, check_parameters
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.heads import make_head
 from emotag.models.network import HEADS, PixelNetwork
 from emotag.models.parts import take_apart
+from emotag.models.progressive.estimator import ProgressiveCNN
 from emotag.models.trunks import Features, backbone_of, load_trunk, rebuild, width
 
 __all__ = ["load_model", "load_network"]
 
-# The part of a config's estimator that describes a fine-tuned network.
+# The part of a config's estimator that describes a network that was trained.
 _TUNED = "network"
+
+# Their classes, and the parameters that say where the network begins.
+_TRAINED: dict[str, tuple[type[NetworkClassifier], tuple[str, ...]]] = {
+    "FineTunedCNN": (FineTunedCNN, ("backbone", "layer")),
+    "ProgressiveCNN": (ProgressiveCNN, ("architecture",)),
+}
 
 
 def load_model(
@@ -31,7 +42,7 @@ def load_model(
     target: str = "emotion",
     *,
     weights: str | os.PathLike[str] | None = None,
-) -> Pipeline | FineTunedCNN:
+) -> Pipeline | NetworkClassifier:
     """Load the estimator of a bundle, to predict with or to go on from.
 
     Parameters
@@ -46,7 +57,7 @@ def load_model(
 
     Returns
     -------
-    Pipeline or FineTunedCNN
+    Pipeline, FineTunedCNN or ProgressiveCNN
         Fitted, from paths of photos to labels.
 
     Raises
@@ -69,7 +80,7 @@ def load_model(
     content = bundle.read(ESTIMATOR_FILES[target])
     features = _features(bundle, weights)
     try:
-        classifier = load_estimator(content, labels, width(features))
+        classifier = load_estimator(content, labels, width_of(features))
     except BundleError as error:
         raise BundleError(f"The model {bundle.folder} is refused: {error}.") from error
     return Pipeline([("features", features), ("classify", classifier)])
@@ -91,7 +102,9 @@ def load_network(bundle: Bundle, weights: str | os.PathLike[str] | None = None) 
         The weights do not fit the config.
     """
     if _TUNED in bundle.config.estimator:
-        return take_apart(_tuned(bundle), None, bundle.config.label_set).network
+        network = take_apart(_tuned(bundle), None, bundle.config.label_set).network
+        assert network is not None
+        return network
     features = _features(bundle, weights)
     given = _tensors(bundle)
     size = width(features)
@@ -122,30 +135,24 @@ def _tensors(bundle: Bundle) -> dict[str, torch.Tensor]:
         raise BundleError(f"The model {bundle.folder} is refused: {HEADS}: {error}.") from error
 
 
-def _tuned(bundle: Bundle) -> FineTunedCNN:
-    """Return a fine-tuned network, whose weights are all in the bundle."""
+def _tuned(bundle: Bundle) -> NetworkClassifier:
+    """Return a network that was trained, whose weights are all in the bundle."""
     description = bundle.config.estimator[_TUNED]
     try:
-        if not isinstance(description, dict) or description["class"] != "FineTunedCNN":
+        if not isinstance(description, dict) or description["class"] not in _TRAINED:
             raise ModelError("its network is not known to this emotag")
-        name, classes = description["backbone"], description["classes"]
+        kind, own = _TRAINED[description["class"]]
+        classes = description["classes"]
         if not isinstance(classes, list) or sorted(classes) != sorted(
             bundle.config.label_set.names
         ):
             raise ModelError("its network does not tell its labels apart")
-        if not isinstance(name, str) or name.startswith("onnx:"):
-            raise ModelError(f"{name!r} is no backbone that can be fine-tuned")
-        parameters = {name: description[name] for name in ("backbone", "layer", "dropout")}
-        # models that were saved earlier have none
-        settings = description.get("settings", {})
-        if not isinstance(settings, dict) or not set(settings) <= SETTINGS:
-            raise ModelError("its settings are none that this emotag knows")
-        parameters = settings | parameters
-        check_parameters(FineTunedCNN(**parameters).get_params(deep=False))
+        parameters = _parameters(description, own)
+        check_parameters(kind(**parameters).get_params(deep=False), kind.__name__)
         temperature = float(description["temperature"])
         if not 0 < temperature < float("inf"):
             raise ModelError(f"its temperature is {temperature}")
-        return FineTunedCNN.restore(parameters, classes, _tensors(bundle), temperature)
+        return kind.restore(parameters, classes, _tensors(bundle), temperature)
     except KeyError as error:
         raise BundleError(
             f"The model {bundle.folder} is refused: {CONFIG} lacks {error}."
@@ -157,11 +164,26 @@ def _tuned(bundle: Bundle) -> FineTunedCNN:
         raise BundleError(f"The model {bundle.folder} is refused: {reason}.") from error
 
 
+def _parameters(description: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, Any]:
+    """Return the parameters of a trained network, read as a stranger's."""
+    # models that were saved earlier have no settings
+    settings = description.get("settings", {})
+    if not isinstance(settings, dict) or not set(settings) <= SETTINGS:
+        raise ModelError("its settings are none that this emotag knows")
+    parameters = settings | {name: description[name] for name in (*own, "dropout")}
+    name = parameters[own[0]]
+    if not isinstance(name, str) or name.startswith("onnx:"):
+        raise ModelError(f"{name!r} is no network that can be trained")
+    return parameters
+
+
 def _features(bundle: Bundle, weights: str | os.PathLike[str] | None = None) -> Features:
     said = bundle.config.estimator.get("features")
     try:
         if not isinstance(said, dict):
             raise ModelError("its features are not known to this emotag")
+        if not bundle.config.has_network:
+            return rebuild_features(said, weights)
         table = bundle.read(CONCEPTS) if CONCEPTS in bundle.config.files else None
         return rebuild(said, table, weights)
     except KeyError as error:

@@ -1,6 +1,6 @@
 """Whether a network says what its estimator and its ONNX form say, tried on real photos."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,13 @@ from sklearn.pipeline import Pipeline
 from emotag.bundle.config import BundleConfig
 from emotag.bundle.engine import OnnxEngine
 from emotag.errors import ModelError, PhotoError
-from emotag.models.estimators import SENTIMENT_LABELS
+from emotag.models.descriptions import extractors_of, rebuild_features
+from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, load_estimator
 from emotag.models.network import PixelNetwork
 from emotag.photos.decoding import decode_photo
 from emotag.photos.preprocess import Preprocess
 
-__all__ = ["PARITY", "ReadablePhotos", "check_parity", "some_readable"]
+__all__ = ["PARITY", "ReadablePhotos", "check_parity", "check_reading", "some_readable"]
 
 PARITY = 1e-3
 """How far probabilities of scikit-learn, torch and ONNX may differ in a bundle."""
@@ -60,6 +61,59 @@ def check_parity(
         expected = estimator.predict_proba(readable.paths)[:, columns]
         _refuse_difference("ONNX", "torch", by_onnx[index], by_torch[index])
         _refuse_difference("torch", "scikit-learn", by_torch[index], expected)
+
+
+def check_reading(
+    config: BundleConfig,
+    files: Mapping[str, bytes],
+    estimators: Sequence[Pipeline],
+    photos: Sequence[str],
+) -> None:
+    """Refuse files from which other estimators would be read than were written.
+
+    Parameters
+    ----------
+    config : BundleConfig
+        Of a bundle to be that has no network.
+    files : mapping of str to bytes
+        The estimators', by name.
+    estimators : sequence of Pipeline
+        Of the emotions and, where it is learnt, of the sentiment.
+    photos : sequence of str
+        What they are tried on.
+
+    Raises
+    ------
+    ModelError
+        None of the photos can be read, or two differ by more than `PARITY`.
+    """
+    features = rebuild_features(config.estimator["features"], _own_weights(estimators[0]))
+    paths = _measurable(features, photos)
+    measured = features.transform(np.array(paths))
+    orders = zip(ESTIMATOR_FILES.values(), (config.label_set.names, SENTIMENT_LABELS), strict=True)
+    for estimator, (name, labels) in zip(estimators, orders, strict=False):
+        read = load_estimator(files[name], labels, measured.shape[1])
+        expected = estimator.predict_proba(np.array(paths))
+        _refuse_difference("saved", "the fitted one", read.predict_proba(measured), expected)
+
+
+def _own_weights(estimator: Pipeline) -> Any:
+    """Return the user's file of weights that the features were computed with, if any."""
+    given = estimator.steps[0][1].get_params()
+    named = [value for key, value in given.items() if key.rpartition("__")[2] == "weights"]
+    return next((value for value in named if value is not None), None)
+
+
+def _measurable(features: Any, photos: Sequence[str]) -> list[str]:
+    """Return a few of some photos, those that can be read."""
+    some = list(dict.fromkeys(photos))[: 4 * _PHOTOS]
+    failed = {
+        error.path for part in extractors_of(features) for error in part.extract(some).failures
+    }
+    readable = [path for path in some if path not in failed][:_PHOTOS]
+    if not readable:
+        raise ModelError("None of the photos for trying the saved model can be read.")
+    return readable
 
 
 def _onnx_outputs(

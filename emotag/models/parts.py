@@ -11,12 +11,16 @@ from torch import nn
 from emotag.backbones.registry import find_backbone, shown_name
 from emotag.emotions import LabelSet
 from emotag.errors import ModelError
+from emotag.features.cnn import CNNFeatures
 from emotag.features.ratings import CONCEPTS
+from emotag.models.descriptions import describe_features, extractors_of, is_describable
 from emotag.models.estimators import ESTIMATOR_FILES, SENTIMENT_LABELS, dump_estimator
+from emotag.models.finetuning.base import NetworkClassifier
 from emotag.models.finetuning.checks import plain_settings
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.heads import to_torch
 from emotag.models.network import PixelNetwork, reorder_head
+from emotag.models.progressive.estimator import ProgressiveCNN
 from emotag.models.trunks import (
     Features,
     backbone_of,
@@ -37,11 +41,12 @@ class Parts:
     Attributes
     ----------
     backbone : str
-        Its name, as the config says it.
-    preprocess : Preprocess
+        Its name, as the config says it; empty where there is none.
+    preprocess : Preprocess or None
         What the network sees.
-    network : PixelNetwork
-        The whole of it.
+    network : PixelNetwork or None
+        The whole of it; None where the features are no network's, so that
+        scikit-learn runs the model.
     tensors : dict of str to tensor
         The weights that are not a frozen backbone's.
     description : dict
@@ -53,12 +58,17 @@ class Parts:
     """
 
     backbone: str
-    preprocess: Preprocess
-    network: PixelNetwork
+    preprocess: Preprocess | None
+    network: PixelNetwork | None
     tensors: dict[str, torch.Tensor]
     description: dict[str, Any]
     files: dict[str, bytes] = field(default_factory=dict)
     calibrated: bool = False
+
+    @property
+    def has_sentiment(self) -> bool:
+        """Whether the sentiment is learnt separately."""
+        return ESTIMATOR_FILES["sentiment"] in self.files
 
 
 def take_apart(model: Any, sentiment_model: Any, label_set: LabelSet) -> Parts:
@@ -79,25 +89,27 @@ def take_apart(model: Any, sentiment_model: Any, label_set: LabelSet) -> Parts:
         A bundle cannot hold them.
     """
     refuse_others(model)
-    if isinstance(model, FineTunedCNN):
+    if isinstance(model, NetworkClassifier):
         if sentiment_model is not None:
             raise ModelError(
-                "A fine-tuned network is saved without a model of the sentiment; "
+                "A network that was trained is saved without a model of the sentiment; "
                 "fit one on sentiments and save it by itself."
             )
         return _tuned(model, label_set)
-    return _frozen(model, sentiment_model, label_set)
+    if is_supported(model.steps[0][1]):
+        return _frozen(model, sentiment_model, label_set)
+    return _measured(model, sentiment_model, label_set)
 
 
 def refuse_others(model: Any) -> None:
     """Raise a ModelError unless a model is fitted, and of a kind that a bundle can hold."""
     steps = model.steps if isinstance(model, Pipeline) else []
-    frozen = len(steps) > 1 and is_supported(steps[0][1])
-    if not frozen and not isinstance(model, FineTunedCNN):
+    known = len(steps) > 1 and (is_supported(steps[0][1]) or is_describable(steps[0][1]))
+    if not known and not isinstance(model, NetworkClassifier):
         raise ModelError(
-            f"{type(model).__name__} cannot be saved as a bundle: it takes a FineTunedCNN, or a "
-            "Pipeline whose first step is CNNFeatures, ConceptScores or a FeatureUnion of the two, "
-            "with a classifier after it."
+            f"{type(model).__name__} cannot be saved as a bundle: it takes a FineTunedCNN, a "
+            "ProgressiveCNN, or a Pipeline whose first step is CNNFeatures, ConceptScores, one of "
+            "the hand-crafted features or a FeatureUnion of such, with a classifier after it."
         )
     if not hasattr(model, "classes_"):
         raise ModelError("The model is not fitted, so there is nothing to save.")
@@ -109,14 +121,13 @@ def refuse_others(model: Any) -> None:
         )
 
 
-def _tuned(model: FineTunedCNN, label_set: LabelSet) -> Parts:
+def _tuned(model: NetworkClassifier, label_set: LabelSet) -> Parts:
     preprocess, trunk, head = model.export_parts()
     classes = [str(name) for name in model.classes_.tolist()]
     ordered = reorder_head(head, classes, label_set.names)
-    layer = find_backbone(model.backbone).choose_layer(model.layer)
-    name = shown_name(model.backbone)
+    backbone, stands_on = _beginning(model)
     return Parts(
-        backbone=name,
+        backbone=backbone,
         preprocess=preprocess,
         network=PixelNetwork(preprocess, trunk, emotion=ordered).eval(),
         tensors={
@@ -126,9 +137,8 @@ def _tuned(model: FineTunedCNN, label_set: LabelSet) -> Parts:
         },
         description={
             "network": {
-                "class": "FineTunedCNN",
-                "backbone": name,
-                "layer": layer,
+                "class": type(model).__name__,
+                **stands_on,
                 "dropout": float(model.dropout),
                 "temperature": float(model.temperature_),
                 "classes": classes,
@@ -139,6 +149,16 @@ def _tuned(model: FineTunedCNN, label_set: LabelSet) -> Parts:
     )
 
 
+def _beginning(model: NetworkClassifier) -> tuple[str, dict[str, Any]]:
+    """Return the backbone of a trained network, if any, and the parameters that say what it is."""
+    if isinstance(model, FineTunedCNN):
+        name = shown_name(model.backbone)
+        layer = find_backbone(model.backbone).choose_layer(model.layer)
+        return name, {"backbone": name, "layer": layer}
+    assert isinstance(model, ProgressiveCNN)
+    return "", {"architecture": model.architecture}
+
+
 def _frozen(model: Any, sentiment_model: Any, label_set: LabelSet) -> Parts:
     features, classifier = _split(model)
     heads: dict[str, nn.Module] = {"emotion": to_torch(classifier, label_set.names)}
@@ -146,11 +166,7 @@ def _frozen(model: Any, sentiment_model: Any, label_set: LabelSet) -> Parts:
     if sentiment_model is not None:
         refuse_others(sentiment_model)
         theirs, sentiment = _split(sentiment_model)
-        if describe(theirs) != describe(features):
-            raise ModelError(
-                "The models of emotion and of sentiment must stand on the same features: "
-                "backbone, weights, layer, mirror and concepts."
-            )
+        _refuse_other_features(describe(theirs), describe(features))
         heads["sentiment"] = to_torch(sentiment, SENTIMENT_LABELS)
         files[ESTIMATOR_FILES["sentiment"]] = dump_estimator(sentiment)
     table = concept_table(features)
@@ -168,6 +184,40 @@ def _frozen(model: Any, sentiment_model: Any, label_set: LabelSet) -> Parts:
         files=files if table is None else files | {CONCEPTS: table},
         calibrated=isinstance(model.steps[-1][1], CalibratedClassifierCV),
     )
+
+
+def _measured(model: Any, sentiment_model: Any, label_set: LabelSet) -> Parts:
+    """Return the parts of a model that no network can stand for."""
+    features, classifier = _split(model)
+    if sorted(map(str, classifier.classes_)) != sorted(label_set.names):
+        raise ModelError(
+            f"A classifier of {list(classifier.classes_)} cannot be saved for "
+            f"{list(label_set.names)}."
+        )
+    files = {ESTIMATOR_FILES["emotion"]: dump_estimator(classifier)}
+    if sentiment_model is not None:
+        refuse_others(sentiment_model)
+        theirs, sentiment = _split(sentiment_model)
+        _refuse_other_features(describe_features(theirs), describe_features(features))
+        files[ESTIMATOR_FILES["sentiment"]] = dump_estimator(sentiment)
+    networks = [part for part in extractors_of(features) if isinstance(part, CNNFeatures)]
+    return Parts(
+        backbone=shown_name(networks[0].backbone) if networks else "",
+        preprocess=None,
+        network=None,
+        tensors={},
+        description={"features": describe_features(features)},
+        files=files,
+        calibrated=isinstance(model.steps[-1][1], CalibratedClassifierCV),
+    )
+
+
+def _refuse_other_features(theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    if theirs != ours:
+        raise ModelError(
+            "The models of emotion and of sentiment must stand on the same features: "
+            "backbone, weights, layer, mirror and concepts."
+        )
 
 
 def _split(model: Any) -> tuple[Features, Any]:

@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
 from emotag.dataset import Dataset
@@ -21,10 +21,15 @@ from emotag.errors import DataError, ModelError, PhotoError
 from emotag.features.cache import checkpoint_folder, remove_checkpoints
 from emotag.features.cnn import CNNFeatures
 from emotag.features.concepts import ConceptScores
-from emotag.models.catalogue import find_recipe
+from emotag.models.catalogue import PROGRESSIVE, Recipe, find_recipe, refuse_salient
+from emotag.models.descriptions import extractors_of
+from emotag.models.finetuning.base import NetworkClassifier
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.fusion import CalibratedFusion, PriorFusion
-from emotag.models.trunks import Features, extractors
+from emotag.models.late_fusion import LateFusion
+from emotag.models.progressive.estimator import ProgressiveCNN
+from emotag.models.related import BY_HAND, fuse_channels
+from emotag.models.trunks import Features
 
 __all__ = [
     "fit_model",
@@ -38,7 +43,15 @@ __all__ = [
 
 CALIBRATION_FOLDS = 5
 
-_DEVICES = ("features__device", "features__cnn__device", "features__concepts__device")
+Model: TypeAlias = Pipeline | NetworkClassifier
+"""What `make_model` makes."""
+
+_DEVICES = (
+    "features__device",
+    "features__cnn__device",
+    "features__concepts__device",
+    "features__content__device",
+)
 
 # How the inverse temperature is lowered to a confidence that the photos justify.
 _BETA_STEP = 0.9
@@ -51,6 +64,8 @@ def make_model(
     backbone: str | None = None,
     layer: str | None = None,
     weights: str | os.PathLike[str] | None = None,
+    salient: str | None = None,
+    saliency: str = "barrier",
     calibrated: bool = True,
     random_state: int | None = None,
 ) -> Any:
@@ -70,6 +85,11 @@ def make_model(
         Of the backbone; by default its own choice.
     weights : path-like, optional
         A file with the backbone's weights.
+    salient : {'crop', 'weight'}, optional
+        Whether the network sees the salient region of a photo only, or the
+        photo with the rest of it faded; by default it sees all of it.
+    saliency : {'barrier', 'spectral', 'u2netp'}, default='barrier'
+        How what is salient is found.
     calibrated : bool, default=True
         Whether the probabilities are calibrated. Without, ``'svm'`` gives
         scores only, by ``decision_function``. A fine-tuned network always is.
@@ -78,14 +98,17 @@ def make_model(
 
     Returns
     -------
-    sklearn.pipeline.Pipeline or FineTunedCNN
+    sklearn.pipeline.Pipeline, FineTunedCNN or ProgressiveCNN
         A classifier from paths of photos to labels. The steps of a pipeline
         are ``features`` and ``classify``.
 
     Raises
     ------
     ModelError
-        There is no such recipe or backbone; the message names the choices.
+        There is no such recipe or backbone, and the message names the choices;
+        or the recipe takes no salient photos.
+    WeightsError
+        The network that finds what is salient is not at hand.
 
     References
     ----------
@@ -105,21 +128,28 @@ def make_model(
     OneVsRestClassifier(estimator=LinearSVC(C=0.001, class_weight='balanced'))
     """
     recipe = find_recipe(name, backbone)
-    if recipe.family.name == "finetune":
+    refuse_salient(recipe, salient, saliency)
+    family = recipe.family.name
+    if family == "finetune":
+        assert recipe.backbone is not None
         return FineTunedCNN(
             recipe.backbone,
             layer=layer,
             weights=weights,
+            salient=salient,
+            saliency=saliency,
             class_weight="balanced",
             random_state=random_state,
         )
-    cnn = CNNFeatures(recipe.backbone, layer=layer, weights=weights)
-    concepts = ConceptScores(recipe.backbone, weights=weights)
-    features = {
-        "concepts": concepts,
-        "fused": FeatureUnion([("cnn", cnn), ("concepts", concepts)]),
-    }.get(recipe.family.name, cnn)
-    head = _HEADS[recipe.family.name](random_state)
+    if family == "progressive":
+        return ProgressiveCNN(PROGRESSIVE[name], class_weight="balanced", random_state=random_state)
+    if recipe.backbone is None:
+        features, head = BY_HAND[family](random_state)
+    else:
+        cnn = CNNFeatures(
+            recipe.backbone, layer=layer, weights=weights, salient=salient, saliency=saliency
+        )
+        features, head = _on_network(recipe, cnn, random_state)
     if calibrated:
         folds = StratifiedKFold(CALIBRATION_FOLDS, shuffle=True, random_state=random_state)
         # One temperature for one head: sigmoid would change the most probable label,
@@ -127,6 +157,18 @@ def make_model(
         kind = CalibratedFusion if isinstance(head, PriorFusion) else CalibratedClassifierCV
         head = kind(head, method="temperature", ensemble=False, cv=folds)
     return Pipeline([("features", features), ("classify", head)])
+
+
+def _on_network(recipe: Recipe, cnn: CNNFeatures, random_state: int | None) -> tuple[Any, Any]:
+    """Return features of a network, and what classifies them."""
+    if recipe.family.name == "fusion":
+        return fuse_channels(cnn, random_state)
+    concepts = ConceptScores(cnn.backbone, weights=cnn.weights)
+    features = {
+        "concepts": concepts,
+        "fused": FeatureUnion([("cnn", cnn), ("concepts", concepts)]),
+    }.get(recipe.family.name, cnn)
+    return features, _HEADS[recipe.family.name](random_state)
 
 
 def _logistic_regression(_: int | None) -> Pipeline:
@@ -144,8 +186,15 @@ def _one_vs_all(random_state: int | None) -> Pipeline:
     return make_pipeline(StandardScaler(), OneVsRestClassifier(machine))
 
 
+def _logistic_on_sphere(_: int | None) -> Pipeline:
+    # of the paper's choices we know the features and the kind of classifier alone
+    head = LogisticRegression(C=10.0, class_weight="balanced", max_iter=2000)
+    return make_pipeline(Normalizer(), head)
+
+
 _HEADS: dict[str, Callable[[int | None], Any]] = {
     "linear": _logistic_regression,
+    "fc7": _logistic_on_sphere,
     "svm": _one_vs_all,
     "concepts": _fusion,
     "fused": _fusion,
@@ -153,7 +202,7 @@ _HEADS: dict[str, Callable[[int | None], Any]] = {
 
 
 def prepare_photos(
-    model: Pipeline | FineTunedCNN,
+    model: Model,
     paths: Sequence[str],
     progress: Callable[[int], None] | None = None,
 ) -> list[PhotoError]:
@@ -161,7 +210,7 @@ def prepare_photos(
 
     Parameters
     ----------
-    model : Pipeline or FineTunedCNN
+    model : Pipeline, FineTunedCNN or ProgressiveCNN
         As `make_model` makes it, with its cache on.
     paths : sequence of str
         The photos.
@@ -178,7 +227,7 @@ def prepare_photos(
     DataError
         No photo can be read.
     """
-    if isinstance(model, FineTunedCNN):
+    if isinstance(model, NetworkClassifier):
         failures = model.prepare(paths, progress)
     else:
         failures = _extract(model.named_steps["features"], paths, progress)
@@ -196,27 +245,25 @@ def without_failures(dataset: Dataset, failures: Sequence[PhotoError]) -> Datase
 def _extract(
     features: Features, paths: Sequence[str], progress: Callable[[int], None] | None
 ) -> list[PhotoError]:
-    *before, last = extractors(features)
+    *before, last = extractors_of(features)
     failures = {error.path: error for part in before for error in part.extract(paths).failures}
     failures |= {error.path: error for error in last.extract(paths, progress).failures}
     return list(failures.values())
 
 
-def set_options(
-    model: Pipeline | FineTunedCNN, folder: str, *, device: str = "auto", **tuning: Any
-) -> None:
+def set_options(model: Model, folder: str, *, device: str = "auto", **tuning: Any) -> None:
     """Set what a person may say of how a model is fitted.
 
     Parameters
     ----------
-    model : Pipeline or FineTunedCNN
+    model : Pipeline, FineTunedCNN or ProgressiveCNN
         As `make_model` makes it.
     folder : str
         Where it will be saved: a fine-tuning that was killed is found again by it.
     device : str, default='auto'
         As torch names it.
     **tuning : object
-        Parameters of `FineTunedCNN`; None leaves one as it is.
+        Parameters of a network that is trained; None leaves one as it is.
 
     Raises
     ------
@@ -224,38 +271,41 @@ def set_options(
         The model is not fine-tuned, but a parameter of that was said.
     """
     said = {name: value for name, value in tuning.items() if value is not None}
-    if isinstance(model, FineTunedCNN):
+    if isinstance(model, NetworkClassifier):
         key = hashlib.sha256(os.path.abspath(folder).encode("utf-8", "surrogateescape")).hexdigest()
         kept = checkpoint_folder(key[:16])
+        if isinstance(model, ProgressiveCNN) and "max_epochs" in said:
+            # half as many for the second training, as it is by default
+            said["progressive_epochs"] = max(1, said["max_epochs"] // 2)
         model.set_params(device=device, checkpoint=kept, keep_checkpoint=True, **said)
         return
     given = model.get_params()
     model.set_params(**{name: device for name in given if name in _DEVICES})
     others = sorted(set(said) - {"progress"})
     if others:
-        raise ModelError(f"{' and '.join(others)} can be set for a fine-tuned network only.")
+        raise ModelError(f"{' and '.join(others)} can be set for a network that is trained only.")
 
 
-def forget_checkpoints(model: Pipeline | FineTunedCNN) -> None:
+def forget_checkpoints(model: Model) -> None:
     """Remove what a fine-tuning would go on from, once its model is saved.
 
     Parameters
     ----------
-    model : Pipeline or FineTunedCNN
+    model : Pipeline, FineTunedCNN or ProgressiveCNN
         As `set_options` leaves it.
     """
-    if isinstance(model, FineTunedCNN) and model.checkpoint is not None:
+    if isinstance(model, NetworkClassifier) and model.checkpoint is not None:
         remove_checkpoints(model.checkpoint)
 
 
 def fit_model(
-    model: Pipeline | FineTunedCNN,
+    model: Model,
     X: ArrayLike,
     y: ArrayLike,
     groups: ArrayLike,
     *,
     seed: int = 0,
-) -> Pipeline | FineTunedCNN:
+) -> Model:
     """Fit a model such that its calibration keeps groups together.
 
     scikit-learn's `CalibratedClassifierCV` passes no groups on to its folds
@@ -263,7 +313,7 @@ def fit_model(
 
     Parameters
     ----------
-    model : Pipeline or FineTunedCNN
+    model : Pipeline, FineTunedCNN or ProgressiveCNN
         As `make_model` makes it.
     X : array-like of str, shape (n_photos,)
         Paths of photos.
@@ -276,7 +326,7 @@ def fit_model(
 
     Returns
     -------
-    Pipeline or FineTunedCNN
+    Pipeline, FineTunedCNN or ProgressiveCNN
         The model itself, fitted.
 
     Raises
@@ -285,14 +335,20 @@ def fit_model(
         A label has fewer independent photos than there are folds.
     """
     X, y, groups = np.asarray(X), np.asarray(y), np.asarray(groups)
-    if isinstance(model, FineTunedCNN):
+    if isinstance(model, NetworkClassifier):
         refuse_few(y, groups)
         return model.fit(X, y, groups=groups)
     folds = _group_folds(X, y, groups, seed)
     with _calibrating_on(model, folds):
-        model.fit(X, y)
+        model.fit(X, y, **_for_fusion(model, groups))
     _cap_confidence(model, X, len(np.unique(groups)))
     return model
+
+
+def _for_fusion(model: Pipeline, groups: NDArray[Any]) -> dict[str, Any]:
+    """Return what a fusion must be told to keep groups together in folds of its own."""
+    fused = isinstance(model.get_params().get("classify__estimator"), LateFusion)
+    return {"classify__groups": groups} if fused else {}
 
 
 def _cap_confidence(model: Pipeline, X: NDArray[Any], n: int) -> None:

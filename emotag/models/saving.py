@@ -18,7 +18,7 @@ from emotag.emotions import LabelSet
 from emotag.models.cards import model_card
 from emotag.models.finetuning.estimator import FineTunedCNN
 from emotag.models.network import HEADS, export_network, halve_weights
-from emotag.models.parity import check_parity, some_readable
+from emotag.models.parity import check_parity, check_reading, some_readable
 from emotag.models.parts import Parts, refuse_others, take_apart
 from emotag.models.sentiment import SentimentClassifier
 from emotag.models.zeroshot import ZeroShotCLIP
@@ -120,9 +120,10 @@ def save_model(
 
     Parameters
     ----------
-    model : Pipeline, FineTunedCNN, SentimentClassifier or ZeroShotCLIP
-        Fitted; the first step of a pipeline is `CNNFeatures`, the others are
-        scikit-learn's.
+    model : Pipeline, FineTunedCNN, ProgressiveCNN, SentimentClassifier or ZeroShotCLIP
+        Fitted; the first step of a pipeline is `CNNFeatures` or hand-crafted
+        features, the others are scikit-learn's. On hand-crafted features there
+        is no network to be run by itself: scikit-learn runs the bundle.
     folder : path-like
         The bundle to be. It appears whole or not at all.
     photos : sequence of str
@@ -174,16 +175,15 @@ def save_model(
     refuse_others(fitted)
     label_set = label_set or LabelSet.from_names(fitted.classes_.tolist())
     parts = take_apart(fitted, sentiment_model, label_set)
-    readable = some_readable(photos, parts.preprocess)
-    onnx_model = export_network(parts.network, parts.preprocess.size)
-    contents = {
-        NETWORK: halve_weights(onnx_model) if half else onnx_model,
-        HEADS: safetensors.torch.save(parts.tensors),
-        **parts.files,
-    }
     config = _config(parts, label_set, facts)
+    contents = {**_network_files(parts, half=half), **parts.files}
     estimators = [fitted] if sentiment_model is None else [fitted, sentiment_model]
-    check_parity(parts.network, contents[NETWORK], config, readable, estimators)
+    if parts.network is None:
+        check_reading(config, contents, estimators, photos)
+    else:
+        assert parts.preprocess is not None
+        readable = some_readable(photos, parts.preprocess)
+        check_parity(parts.network, contents[NETWORK], config, readable, estimators)
     calibrated = facts.calibrated or parts.calibrated
     card = model_card(config, facts.notes, calibrated=calibrated, licence=facts.licence)
     contents[CARD] = card.encode()
@@ -194,6 +194,16 @@ def save_model(
             with open(os.path.join(beside, name), "wb") as file:
                 file.write(content)
     return open_bundle(folder)
+
+
+def _network_files(parts: Parts, *, half: bool) -> dict[str, bytes]:
+    if parts.network is None or parts.preprocess is None:
+        return {}
+    onnx_model = export_network(parts.network, parts.preprocess.size)
+    return {
+        NETWORK: halve_weights(onnx_model) if half else onnx_model,
+        HEADS: safetensors.torch.save(parts.tensors),
+    }
 
 
 def _is_sentiment(model: Any) -> bool:
@@ -208,7 +218,7 @@ def _config(parts: Parts, label_set: LabelSet, facts: ModelFacts) -> BundleConfi
         backbone=parts.backbone,
         label_set=label_set,
         preprocess=parts.preprocess,
-        learnt_sentiment=parts.network.sentiment is not None,
+        learnt_sentiment=parts.has_sentiment,
         emotag_version=emotag.__version__,
         estimator=parts.description,
         data=facts.data,

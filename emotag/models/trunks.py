@@ -17,6 +17,7 @@ from emotag.features.cnn import CNNFeatures
 from emotag.features.concepts import LOGITS, ConceptScores
 from emotag.features.ratings import CONCEPTS, format_ratings, parse_ratings
 from emotag.models.concept_network import load_concepts, load_fused
+from emotag.saliency.preprocess import SalientPreprocess
 
 __all__ = [
     "Features",
@@ -80,8 +81,10 @@ def _parts(features: Features) -> tuple[CNNFeatures | None, ConceptScores | None
 def backbone_of(features: Features) -> Backbone:
     """Return the backbone on which a first step stands."""
     cnn, concepts = _parts(features)
-    part: Any = cnn or concepts
-    return find_backbone(part.backbone, part.weights)
+    if cnn is not None:
+        return cnn.chosen_backbone()
+    assert concepts is not None
+    return find_backbone(concepts.backbone, concepts.weights)
 
 
 def extractors(features: Features) -> list[CNNFeatures]:
@@ -139,6 +142,8 @@ def describe(features: Features) -> dict[str, Any]:
             "layer": backbone.choose_layer(cnn.layer),
             "mirror": cnn.mirror,
         }
+        if cnn.salient is not None:
+            said["preprocess"] = backbone.preprocess.to_dict()
     if concepts is None:
         return said
     of_concepts = {
@@ -195,6 +200,9 @@ def _rebuild_cnn(said: Mapping[str, Any], weights: Path) -> CNNFeatures:
     name, file = _named(said, weights)
     mirror = said.get("mirror", False) is True
     features = CNNFeatures(name, layer=said["layer"], mirror=mirror, weights=file)
+    if "preprocess" in said:
+        looking = SalientPreprocess.from_dict(dict(_mapping(said["preprocess"])))
+        features.set_params(salient=looking.salient, saliency=looking.saliency)
     find_backbone(name, file).choose_layer(features.layer)
     _refuse_other_weights(features, said["weights_sha256"])
     return features

@@ -14,7 +14,8 @@ from sklearn.preprocessing import Normalizer
 from emotag.backbones.clip_models import embed_texts
 from emotag.emotions import FIVE
 from emotag.errors import LabelError, ModelError
-from emotag.features.cnn import CNNFeatures, check_paths
+from emotag.features.cnn import CNNFeatures
+from emotag.features.extraction import check_paths
 
 __all__ = ["PROMPTS", "ZeroShotCLIP"]
 

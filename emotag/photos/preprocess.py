@@ -105,6 +105,16 @@ class Preprocess:
         shorter = min(width, height)
         return -(-width * self.resize // shorter), -(-height * self.resize // shorter)
 
+    def focus(self, image: Image.Image) -> Image.Image:
+        """Return what is looked at of a photo before it is resized: all of it.
+
+        Parameters
+        ----------
+        image : PIL.Image.Image
+            In mode RGB.
+        """
+        return image
+
     def crop(self, image: Image.Image) -> NDArray[np.uint8]:
         """Resize a photo and cut out its centre.
 
@@ -118,6 +128,7 @@ class Preprocess:
         ndarray of shape (size, size, 3), uint8
             Always in the order R, G, B.
         """
+        image = self.focus(image)
         width, height = image.size
         # The part of the photo that the crop leaves, resized alone.
         share = self.size / self.resize

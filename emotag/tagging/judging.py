@@ -7,23 +7,20 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple, Protocol, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import NamedTuple, TypeAlias
 
 from emotag.bundle.config import BundleConfig
-from emotag.bundle.engine import Probabilities, Scores, score_photos
+from emotag.bundle.engine import Engine, Scores, score_paths
 from emotag.bundle.folder import Bundle, open_bundle, open_onnx
 from emotag.errors import BundleError, PhotoError, SkippedPhoto
 from emotag.parallel.threads import map_tasks, usable_cores
 from emotag.parallel.workers import has_workers, map_on_workers
-from emotag.photos.decoding import MAX_PIXELS, try_decoding
+from emotag.photos.decoding import MAX_PIXELS
 from emotag.photos.places import absolute_path, read_ahead, suitable_jobs
 from emotag.tagging.explaining import Explainer, open_explainer
 from emotag.tagging.rows import Outcome
 
-__all__ = ["CHUNK", "Crew", "Engine", "Judge", "Opener", "Worker", "gather_crew"]
+__all__ = ["CHUNK", "Crew", "Judge", "Opener", "Worker", "gather_crew"]
 
 CHUNK = 8
 """Photos that one thread decodes and runs at a time."""
@@ -37,14 +34,6 @@ _CHUNK_OF_MANY = 16
 _LARGE_CHUNK = 32
 
 
-class Engine(Protocol):
-    """Whatever turns pixels into probabilities; called from several threads at once."""
-
-    def __call__(self, pixels: NDArray[np.uint8]) -> Probabilities:
-        """Return the probabilities for pixels of shape (n, size, size, 3), uint8."""
-        ...
-
-
 Opener: TypeAlias = Callable[[Bundle, int, int], Engine]
 """Opens the engine of a bundle, for that many threads and classes to be seen; can be pickled."""
 
@@ -56,7 +45,7 @@ class Judge:
     Attributes
     ----------
     engine : Engine
-        Turns pixels into probabilities.
+        Runs the bundle.
     config : BundleConfig
         The labels and the preprocessing that the engine was made for.
     explainer : Explainer or None
@@ -73,13 +62,11 @@ class Judge:
     def __call__(self, photos: Sequence[str]) -> list[Outcome]:
         """Return what is to be said of each photo."""
         with read_ahead(photos):
-            decoded = [
-                try_decoding(path, self.config.preprocess, max_pixels=self.max_pixels)
-                for path in photos
-            ]
+            scores = score_paths(
+                self.engine, photos, self.config.preprocess, max_pixels=self.max_pixels
+            )
         return [
-            _refused(said) if isinstance(said, PhotoError) else self._judge(said)
-            for said in score_photos(self.engine, decoded)
+            _refused(said) if isinstance(said, PhotoError) else self._judge(said) for said in scores
         ]
 
     def _judge(self, said: Scores) -> Outcome:

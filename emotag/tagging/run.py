@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from emotag.bundle.config import BundleConfig
 from emotag.bundle.finding import find_bundle
-from emotag.bundle.folder import open_bundle
+from emotag.bundle.folder import open_bundle, open_onnx
 from emotag.errors import PhotosNotFoundError
 from emotag.parallel.threads import chunked
 from emotag.photos.archives import is_archive_name
@@ -15,7 +15,7 @@ from emotag.photos.decoding import MAX_PIXELS
 from emotag.photos.finding import Findings, find_photos
 from emotag.photos.formats import ENDINGS
 from emotag.photos.places import state_of
-from emotag.tagging.judging import Crew, gather_crew
+from emotag.tagging.judging import Crew, Opener, gather_crew
 from emotag.tagging.ledger import Ledger
 from emotag.tagging.rows import Outcome, Row
 
@@ -32,6 +32,7 @@ def tag_photos(
     explain: bool = False,
     min_confidence: float = 0.0,
     top: int = 0,
+    opener: Opener = open_onnx,
 ) -> list[Row]:
     """Tag photos with the emotion they depict and its sentiment.
 
@@ -55,6 +56,9 @@ def tag_photos(
         Photos whose most probable label has less are ``'uncertain'``.
     top : int, default=0
         How many of the most probable labels each row names beside its own.
+    opener : callable, optional
+        Opens what runs the model: by default onnxruntime. Of a model without a
+        network, ``emotag.models.engines.engine_opener("sklearn")``.
 
     Returns
     -------
@@ -82,7 +86,9 @@ def tag_photos(
     typed = [paths] if isinstance(paths, str | bytes | os.PathLike) else list(paths)
     photos = find_some(typed, exclude).photos
     bundle = open_bundle(find_bundle(model))
-    crew = gather_crew(bundle, photos=photos, jobs=jobs, explain=explain, max_pixels=max_pixels)
+    crew = gather_crew(
+        bundle, photos=photos, jobs=jobs, opener=opener, explain=explain, max_pixels=max_pixels
+    )
     return list(tag_found(photos, crew, bundle.config, min_confidence=min_confidence, top=top))
 
 

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from emotag.tagging import judging
+from emotag.bundle import engine
 from emotag.tagging.traces import may_hold_tags
 from emotag.tagging.xmp import read_tags
 from tests.cli.program import command
@@ -42,13 +42,13 @@ def tag(emotag, *arguments):
 def decoded(monkeypatch) -> list[str]:
     """The photos that are decoded."""
     seen: list[str] = []
-    usual = judging.try_decoding
+    usual = engine.try_decoding
 
     def decode(path, *arguments, **options):
         seen.append(path)
         return usual(path, *arguments, **options)
 
-    monkeypatch.setattr(judging, "try_decoding", decode)
+    monkeypatch.setattr(engine, "try_decoding", decode)
     return seen
 
 

@@ -25,9 +25,11 @@ def test_lists_what_can_be_fitted_and_the_default_model(emotag, inside):
     fitted = outcome.out.partition("\n\n")[0].splitlines()
     assert fitted[0] == "To fit, with emotag fit --model NAME:"
     assert fitted[1] == (
-        "  lite0       logistic regression, balanced and calibrated, on features of lite0"
+        "  lite0            logistic regression, balanced and calibrated, on features of lite0"
     )
-    assert fitted[2].startswith("  svm         one-vs-rest linear support vector machines")
+    assert fitted[2].startswith("  svm              one-vs-rest linear support vector machines")
+    assert "  gist             GIST alone, of Karayev et al. 2014, calibrated" in fitted
+    assert fitted[-2].startswith("  pcnn-3conv4fc    trained from scratch as You et al. 2015")
     networks = outcome.out.split("\n\n")[1].splitlines()
     assert networks[0] == "Networks, fetched by emotag models get NAME:"
     assert networks[1].startswith("  lite0       EfficientNet-Lite0, ImageNet-1k (PyPI: ")

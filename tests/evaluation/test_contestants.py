@@ -26,13 +26,32 @@ class TestNames:
     @pytest.mark.parametrize(
         ("name", "parts"),
         [
-            ("lite0", ("lite0", None)),
-            ("linear@", ("linear", None)),
-            ("linear@onnx:a@b.onnx", ("linear", "onnx:a@b.onnx")),
+            ("lite0", ("lite0", None, None)),
+            ("linear@", ("linear", None, None)),
+            ("linear@onnx:a@b.onnx", ("linear", "onnx:a@b.onnx", None)),
+            ("lite0+crop", ("lite0", None, "crop")),
+            ("linear@timm:resnet18+weight", ("linear", "timm:resnet18", "weight")),
+            ("linear@onnx:a+crop.onnx", ("linear", "onnx:a+crop.onnx", None)),
+            ("lite0+corp", ("lite0+corp", None, None)),
         ],
     )
-    def test_are_parted_at_the_first_sign(self, name: str, parts: tuple[str, str | None]) -> None:
+    def test_are_parted(self, name: str, parts: tuple[str, str | None, str | None]) -> None:
         assert split_name(name) == parts
+
+    def test_what_takes_no_salient_photos_is_refused(self) -> None:
+        with pytest.raises(ModelError, match="'fused' takes no salient='crop'"):
+            find_contestants("lite0,fused+crop")
+        with pytest.raises(ModelError, match="'concepts' takes no salient='weight'"):
+            find_contestants("lite0,concepts", "weight")
+
+    def test_a_way_to_find_what_is_salient_wants_a_model_that_looks_at_it(self) -> None:
+        with pytest.raises(ModelError, match=r"add --salient, or name a model as lite0\+crop"):
+            find_contestants("lite0,svm", None, "spectral")
+        assert list(find_contestants("lite0,svm+crop", None, "spectral")) == ["lite0", "svm+crop"]
+
+    def test_an_unknown_way_to_find_what_is_salient(self) -> None:
+        with pytest.raises(ModelError, match="Did you mean 'spectral'"):
+            find_contestants("lite0+crop", None, "spectrl")
 
     @pytest.mark.parametrize("names", ["", " ", ",,"])
     def test_none(self, names: str) -> None:
@@ -53,6 +72,12 @@ class TestNames:
 
 
 class TestFitter:
+    def test_a_name_says_what_its_model_sees(self) -> None:
+        fitter = RecipeFitter(salient="weight", saliency="spectral")
+        seen = [fitter.make(name, 0).named_steps["features"] for name in ("lite0", "lite0+crop")]
+        assert [part.salient for part in seen] == ["weight", "crop"]
+        assert [part.saliency for part in seen] == ["spectral", "spectral"]
+
     def test_options_of_fine_tuning_go_to_fine_tuned_networks_only(self) -> None:
         fitter = RecipeFitter(epochs=3, batch_size=8, device="cpu")
         network = fitter.make("finetune@lite0", 5)

@@ -131,8 +131,8 @@ def test_features_of_two_backbones(photos: Photos, tmp_path: Path, tiny: Any) ->
     with pytest.raises(ModelError) as caught:
         save_model(model, tmp_path / "b", photos=photos.X[:2].tolist())
     assert str(caught.value) == (
-        "Features and concepts can be saved together if they are of one backbone, "
-        "without mirroring."
+        "Features and concepts can be saved together if they are of one backbone and of "
+        "the whole photo, without mirroring."
     )
 
 

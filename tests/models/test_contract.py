@@ -31,7 +31,16 @@ from sklearn.svm import LinearSVC
 from sklearn.utils import estimator_checks
 from sklearn.utils.validation import check_is_fitted
 
-from emotag import CNNFeatures, ConceptScores, FineTunedCNN, SentimentClassifier, ZeroShotCLIP
+from emotag import (
+    GIST,
+    CNNFeatures,
+    ConceptScores,
+    FineTunedCNN,
+    LabHistogram,
+    ProgressiveCNN,
+    SentimentClassifier,
+    ZeroShotCLIP,
+)
 from emotag.backbones.backbone import Backbone
 from emotag.errors import EmotagError
 from tests.models.conftest import Photos
@@ -57,6 +66,7 @@ ESTIMATORS: dict[str, Callable[[], Any]] = {
     "ConceptScores": lambda: ConceptScores("lite0"),
     "linear": linear,
     "svm": svm,
+    "lab": lambda: make_pipeline(LabHistogram(), StandardScaler(), LogisticRegression(C=0.1)),
     "FineTunedCNN": tuned,
     "SentimentClassifier-svm": lambda: SentimentClassifier(svm()),
     "SentimentClassifier-tuned": lambda: SentimentClassifier(tuned()),
@@ -69,6 +79,8 @@ OWN = [
     CNNFeatures(),
     ConceptScores(),
     FineTunedCNN(),
+    GIST(),
+    ProgressiveCNN(),
     SentimentClassifier(LogisticRegression()),
     ZeroShotCLIP(),
 ]

@@ -16,6 +16,8 @@ from emotag.models.parity import PARITY
 from emotag.photos.decoding import decode_photo
 from emotag.tagging.explaining import open_explainer
 
+CONFIG = open_bundle(default_bundle()).config
+
 
 @pytest.mark.parametrize(
     ("gpu", "n_photos", "engine"),
@@ -26,7 +28,7 @@ def test_auto_is_torch_for_many_photos_on_a_gpu(
 ) -> None:
     monkeypatch.setattr(engines, "_may_have_gpu", lambda: gpu)
     monkeypatch.setattr(engines, "_torch_sees_gpu", lambda: gpu)
-    assert choose_engine("auto", n_photos) == engine
+    assert choose_engine("auto", n_photos, CONFIG) == engine
 
 
 def test_auto_does_not_load_torch_where_there_is_no_gpu() -> None:
@@ -34,7 +36,9 @@ def test_auto_does_not_load_torch_where_there_is_no_gpu() -> None:
         pytest.skip("this machine has a GPU")
     code = (
         "import sys; from emotag.models.engines import *;"
-        "print(choose_engine('auto', 10**6), engine_opener('onnx').__name__);"
+        "from emotag.bundle.finding import *; from emotag.bundle.folder import *;"
+        "config = open_bundle(default_bundle()).config;"
+        "print(choose_engine('auto', 10**6, config), engine_opener('onnx').__name__);"
         "print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -43,9 +47,9 @@ def test_auto_does_not_load_torch_where_there_is_no_gpu() -> None:
 
 def test_an_unknown_engine_is_refused_with_the_choices() -> None:
     with pytest.raises(ModelError) as caught:
-        choose_engine("onx", 1)
+        choose_engine("onx", 1, CONFIG)
     assert str(caught.value) == (
-        "Unknown engine 'onx'; choose from auto, onnx, torch. Did you mean 'onnx'?"
+        "Unknown engine 'onx'; choose from auto, onnx, torch, sklearn. Did you mean 'onnx'?"
     )
 
 

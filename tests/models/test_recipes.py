@@ -18,7 +18,7 @@ from emotag.backbones.runtime import open_runner
 from emotag.dataset import load_dataset, load_photos
 from emotag.errors import DataError, ModelError, UnreadablePhoto
 from emotag.features.cnn import CNNFeatures
-from emotag.models.catalogue import RECIPES, find_recipe
+from emotag.models.catalogue import PROGRESSIVE, RECIPES, find_recipe
 from emotag.models.recipes import (
     CALIBRATION_FOLDS,
     fit_model,
@@ -28,6 +28,7 @@ from emotag.models.recipes import (
     set_options,
     without_failures,
 )
+from emotag.models.related import BY_HAND
 from tests.conftest import draw_photo
 from tests.models.conftest import Photos
 
@@ -61,9 +62,16 @@ class TestNames:
         for name, recipe in RECIPES.items():
             model = make_model(name, random_state=3)
             assert recipe.name == name
-            tuned = recipe.family.name == "finetune"
-            stands_on = model if tuned else model.named_steps["features"]
-            assert stands_on.backbone == recipe.backbone
+            if name in PROGRESSIVE:
+                assert model.architecture == PROGRESSIVE[name]
+            elif recipe.backbone is None:
+                assert name in BY_HAND
+                assert not any(part.endswith("backbone") for part in model.get_params())
+            else:
+                tuned = recipe.family.name == "finetune"
+                stands_on = model if tuned else model.named_steps["features"]
+                assert stands_on.backbone == recipe.backbone
+        assert RECIPES["gist"].summary == "GIST alone, of Karayev et al. 2014, calibrated"
         assert RECIPES["svm"].summary == (
             "one-vs-rest linear support vector machines, calibrated, on features of vgg16"
         )
@@ -76,7 +84,14 @@ class TestNames:
         assert model.checkpoint.startswith(os.environ["EMOTAG_CACHE"])
         with pytest.raises(ModelError) as caught:
             set_options(make_model("lite0"), "models/x", max_epochs=7, progress=print)
-        assert str(caught.value) == "max_epochs can be set for a fine-tuned network only."
+        assert str(caught.value) == "max_epochs can be set for a network that is trained only."
+
+    def test_the_second_training_has_half_the_epochs(self) -> None:
+        model = make_model("pcnn-2conv4fc", random_state=3)
+        set_options(model, "models/x", max_epochs=7)
+        assert (model.max_epochs, model.progressive_epochs) == (7, 3)
+        set_options(model, "models/x", max_epochs=1)
+        assert (model.max_epochs, model.progressive_epochs) == (1, 1)
 
     def test_families_stand_on_any_backbone(self) -> None:
         model = make_model("svm", backbone="timm:resnet18", layer="pool")
@@ -93,7 +108,7 @@ class TestNames:
             make_model("lite0", backbone="vgg16")
         assert str(caught.value) == (
             "The model 'lite0' stands on lite0 and takes no other backbone; "
-            "choose from linear, svm, concepts, fused, finetune to name one."
+            "choose from linear, svm, concepts, fused, finetune, fc7, fusion to name one."
         )
 
     @pytest.mark.parametrize(
@@ -104,8 +119,9 @@ class TestNames:
         with pytest.raises(ModelError) as caught:
             make_model(name)
         assert str(caught.value) == (
-            f"Unknown model {name!r}; choose from "
-            f"linear, svm, concepts, fused, finetune, lite0, vgg16, places205, resnet50.{hint}"
+            f"Unknown model {name!r}; choose from linear, svm, concepts, fused, finetune, fc7, "
+            "fusion, lite0, vgg16, places205, resnet50, mpeg7, bag-of-emotions, lab, gist, "
+            f"saliency, pcnn-2conv4fc, pcnn-2conv3fc, pcnn-3conv2fc, pcnn-3conv4fc.{hint}"
         )
 
 

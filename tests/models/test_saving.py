@@ -289,9 +289,9 @@ class TestRefusedToSave:
         with pytest.raises(ModelError) as caught:
             save_model(wrong, tmp_path / "models/a", photos=[])
         assert str(caught.value) == (
-            f"{name} cannot be saved as a bundle: it takes a FineTunedCNN, or a Pipeline "
-            "whose first step is CNNFeatures, ConceptScores or a FeatureUnion of the two, "
-            "with a classifier after it."
+            f"{name} cannot be saved as a bundle: it takes a FineTunedCNN, a "
+            "ProgressiveCNN, or a Pipeline whose first step is CNNFeatures, ConceptScores, one of "
+            "the hand-crafted features or a FeatureUnion of such, with a classifier after it."
         )
 
     def test_not_fitted(self, tmp_path: Path) -> None:

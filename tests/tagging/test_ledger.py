@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from emotag.bundle import engine
 from emotag.bundle.folder import open_bundle
 from emotag.errors import StorageError
 from emotag.photos.places import state_of
@@ -46,7 +47,7 @@ def tag(
     opened = open_bundle(bundle)
     crew = judging.gather_crew(opened, photos=photos, max_pixels=max_pixels)
     decoded: list[str] = []
-    usual = judging.try_decoding
+    usual = engine.try_decoding
 
     def decode(path, *arguments, **options):  # type: ignore[no-untyped-def]
         decoded.append(path)
@@ -54,7 +55,7 @@ def tag(
 
     computation = run_fingerprint(opened.config, explain=False, max_pixels=max_pixels)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judging, "try_decoding", decode)
+        patch.setattr(engine, "try_decoding", decode)
         with open_ledger(output, computation, pytest.fail, fresh=fresh) as ledger:
             rows = list(run.tag_found(photos, crew, opened.config, ledger=ledger))
     return rows, sorted(decoded)
