@@ -21,6 +21,10 @@ __all__ = ["LateFusion"]
 
 Array = NDArray[np.float64]
 
+# Neighbouring cells of a saliency map say nearly the same, so that the last digits of the
+# coefficients take most of the time; scores differ by hundredths.
+_TOLERANCE = 1e-3
+
 
 class LateFusion(ClassifierMixin, BaseEstimator):
     """A linear classifier a channel, then a linear classifier over their scores.
@@ -209,7 +213,7 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         return make_pipeline(StandardScaler(), pca).fit(X[:, X.shape[1] - self.content :])
 
     def _linear(self, C: float) -> Pipeline:
-        head = LogisticRegression(C=C, class_weight=self._weights(), max_iter=2000)
+        head = LogisticRegression(C=C, class_weight=self._weights(), max_iter=2000, tol=_TOLERANCE)
         return make_pipeline(StandardScaler(), head)
 
     def _weights(self) -> dict[int, float] | str | None:

@@ -33,7 +33,7 @@ _LONGEST = 300
 class Region:
     """A box in a photo, as Pillow crops: the right and the lower edge lie outside.
 
-    Attributes
+    Parameters
     ----------
     left, top, right, bottom : int
         In pixels of the upright photo, from its upper left corner.

@@ -34,7 +34,7 @@ def test_scikit_learns_whole_list_of_checks(estimator: Any, check: Any) -> None:
 
 
 def test_without_content_it_is_scikit_learns_stacking() -> None:
-    head = LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000)
+    head = LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000, tol=1e-3)
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     stacking = StackingClassifier(
         [("all", make_pipeline(StandardScaler(), head))],
