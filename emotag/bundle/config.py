@@ -132,7 +132,8 @@ def _preprocess(content: dict[str, Any]) -> Preprocess | None:
     if content["preprocess"] is None and content["format_version"] > 1:
         return None
     said = _mapping(content, "preprocess")
-    if "salient" not in said:
+    if "salient" not in said or content["format_version"] < 2:
+        # which refuses what it does not know
         return Preprocess.from_dict(said)
     # imported here: most bundles see the whole photo, and start sooner without it
     from emotag.saliency.preprocess import SalientPreprocess

@@ -112,7 +112,7 @@ def compare(
     make_splits(loaded, kind, folds=folds or 5, seed=seed)
     for recipe in contestants.values():
         ready_weights(recipe.backbone, None, quiet=quiet)
-    fitter = RecipeFitter(epochs, batch_size, device, salient, saliency or "barrier")
+    fitter = RecipeFitter(epochs, batch_size, device, saliency or "barrier")
     with progress_bar("Photos", len(loaded) * len(contestants), quiet=quiet) as advance:
         failures = prepare_all(fitter, list(contestants), loaded, advance)
 

@@ -38,11 +38,18 @@ SplitColumn = Annotated[
 ]
 Epochs = Annotated[
     int | None,
-    typer.Option("--epochs", min=1, metavar="N", help="At most, for a fine-tuned network."),
+    typer.Option(
+        "--epochs",
+        min=1,
+        metavar="N",
+        help="At most, for a network that is trained; pcnn ones half as many more.",
+    ),
 ]
 BatchSize = Annotated[
     int | None,
-    typer.Option("--batch-size", min=1, metavar="N", help="Photos a step of fine-tuning."),
+    typer.Option(
+        "--batch-size", min=1, metavar="N", help="Photos a step, for a network that is trained."
+    ),
 ]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps …")]
 Salient = Annotated[

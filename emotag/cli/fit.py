@@ -100,13 +100,13 @@ def fit(
     from emotag.dataset import load_dataset, split_dataset
     from emotag.emotions import LabelSet, read_label_file
     from emotag.errors import require_training
-    from emotag.models.catalogue import find_recipe, refuse_salient, refuse_target_name
+    from emotag.models.catalogue import find_recipe, refuse_salient, refuse_unfit
 
     # All that can be refused is refused before the long work, and before torch is loaded.
     require_training("emotag fit")
     recipe = find_recipe(model, backbone)
+    refuse_unfit(recipe, target)
     refuse_backbone(recipe.backbone, weights)
-    refuse_target_name(target)
     saliency = choose_saliency(salient, saliency)
     refuse_salient(recipe, salient, saliency)
     folder = f"models/{_usual_name(recipe.name, salient, target)}" if out is None else out

@@ -27,16 +27,13 @@ class RecipeFitter:
         Of fine-tuning; None for the recipe's own.
     device : str
         As torch names it.
-    salient : str or None
-        What is done with what is salient, where a name does not say it.
     saliency : str
-        How what is salient is found.
+        How what is salient is found, for models that look at it.
     """
 
     epochs: int | None = None
     batch_size: int | None = None
     device: str = "auto"
-    salient: str | None = None
     saliency: str = "barrier"
 
     def make(self, name: str, seed: int, part: str = "") -> Any:
@@ -51,7 +48,7 @@ class RecipeFitter:
         estimator = make_model(
             model,
             backbone=backbone,
-            salient=salient or self.salient,
+            salient=salient,
             saliency=self.saliency,
             random_state=seed,
         )
@@ -82,6 +79,8 @@ def split_name(name: str) -> tuple[str, str | None, str | None]:
     (('lite0', None, 'crop'), ('linear', 'timm:resnet18', 'weight'))
     """
     front, plus, last = name.rpartition(_LOOKING_AT)
+    if plus and last in SALIENT and front.rpartition(_LOOKING_AT)[2] in SALIENT:
+        raise ModelError(f"{name!r} says twice what is done with what is salient.")
     named, salient = (front, last) if plus and last in SALIENT else (name, None)
     model, _, backbone = named.partition(_ON)
     return model, backbone or None, salient
@@ -90,14 +89,15 @@ def split_name(name: str) -> tuple[str, str | None, str | None]:
 def find_contestants(
     names: str, salient: str | None = None, saliency: str | None = None
 ) -> "dict[str, Recipe]":
-    """Return the recipes that are named, with commas between them.
+    """Return the recipes that are named, with commas between them, by their full names.
 
     Parameters
     ----------
     names : str
         As `split_name` takes each of them.
     salient : str, optional
-        What is done with what is salient, where a name does not say it.
+        What is done with what is salient, where a name does not say it; the full
+        name does.
     saliency : str, optional
         How what is salient is found.
 
@@ -116,14 +116,16 @@ def find_contestants(
     asked = [name.strip() for name in names.split(",") if name.strip()]
     if not asked:
         raise DataError("No model is named; emotag models lists them.")
+    if salient:
+        asked = [name if split_name(name)[2] else f"{name}+{salient}" for name in asked]
     if doubled := [name for name in asked if asked.count(name) > 1]:
         raise DataError(f"The model {doubled[0]!r} is named twice.")
     found = {}
     for name in asked:
         model, backbone, own = split_name(name)
         found[name] = find_recipe(model, backbone)
-        refuse_salient(found[name], own or salient, saliency or "barrier")
-    if saliency and not salient and not any(split_name(name)[2] for name in asked):
+        refuse_salient(found[name], own, saliency or "barrier")
+    if saliency and not any(split_name(name)[2] for name in asked):
         raise ModelError(
             "--saliency says how what is salient is found; add --salient, or name a model as "
             f"{asked[0]}{_LOOKING_AT}{SALIENT[0]}."

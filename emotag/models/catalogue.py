@@ -16,6 +16,7 @@ __all__ = [
     "find_recipe",
     "refuse_salient",
     "refuse_target_name",
+    "refuse_unfit",
 ]
 
 
@@ -144,6 +145,35 @@ def find_recipe(name: str, backbone: str | None = None) -> Recipe:
     if name in RECIPES:
         return RECIPES[name]
     return Recipe(name, FAMILIES[name], FAMILIES[name].backbone)
+
+
+def refuse_unfit(recipe: Recipe, target: str) -> None:
+    """Refuse a recipe of which no model could be saved, or an unknown target, before it is fitted.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        As `find_recipe` returns it.
+    target : str
+        What is to be learnt.
+
+    Raises
+    ------
+    ModelError
+        There is no such target; or the recipe crosses a network of the user's own
+        with hand-crafted features: a saved model may not name a file elsewhere, and
+        has no network of its own to hold it.
+
+    Examples
+    --------
+    >>> refuse_unfit(find_recipe("fusion"), "emotion")
+    """
+    refuse_target_name(target)
+    if recipe.family.name == "fusion" and str(recipe.backbone).startswith("onnx:"):
+        raise ModelError(
+            "A fusion on a network of your own cannot be saved. emotag compare --models "
+            f"fusion@{recipe.backbone} judges it; linear, svm and fc7 on it can be saved."
+        )
 
 
 def refuse_salient(recipe: Recipe, salient: str | None, saliency: str) -> None:

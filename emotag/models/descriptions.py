@@ -104,7 +104,7 @@ def rebuild_features(said: Mapping[str, Any], weights: Path = None) -> Any:
         parts = said["parts"]
         if not isinstance(parts, list) or not 1 <= len(parts) <= _MOST_PARTS:
             raise ModelError("its features are not known to this emotag")
-        return FeatureUnion([_rebuild_part(part, weights) for part in parts])
+        return FeatureUnion(_refuse_names([_rebuild_part(part, weights) for part in parts]))
     if name in CLASSIC:
         return _rebuild_classic(CLASSIC[name], said["parameters"])
     return rebuild(said, None, weights)
@@ -114,11 +114,24 @@ def _rebuild_part(part: Any, weights: Path) -> tuple[str, Any]:
     if not isinstance(part, list) or len(part) != 2 or not isinstance(part[1], dict):
         raise ModelError("its features are not known to this emotag")
     name, said = part
-    if not isinstance(name, str) or not name.isidentifier() or len(name) > _LONGEST_NAME:
-        raise ModelError("its features have no sensible names")
     if said["class"] == "Union":
         raise ModelError("its features are a union of unions, which this emotag does not know")
     return name, rebuild_features(said, weights)
+
+
+def _refuse_names(parts: list[tuple[Any, Any]]) -> list[tuple[str, Any]]:
+    """Refuse names that scikit-learn would not take, or would take for something else."""
+    names = [name for name, _ in parts]
+    sound = all(
+        isinstance(name, str)
+        and name.isidentifier()
+        and "__" not in name
+        and len(name) <= _LONGEST_NAME
+        for name in names
+    )
+    if not sound or len(set(names)) < len(names) or set(names) & set(FeatureUnion([]).get_params()):
+        raise ModelError("its features have no sensible names")
+    return parts
 
 
 def _rebuild_classic(kind: type[PhotoFeatures], parameters: Any) -> PhotoFeatures:

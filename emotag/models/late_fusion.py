@@ -25,6 +25,9 @@ Array = NDArray[np.float64]
 # coefficients take most of the time; scores differ by hundredths.
 _TOLERANCE = 1e-3
 
+# Of a component's variance, beside the first one's.
+_LEAST_SHARE = 1e-6
+
 
 class LateFusion(ClassifierMixin, BaseEstimator):
     """A linear classifier a channel, then a linear classifier over their scores.
@@ -55,7 +58,8 @@ class LateFusion(ClassifierMixin, BaseEstimator):
     final_C : float, default=0.01
         That of the last one.
     cv : int, default=5
-        Folds for the scores that the last classifier learns from.
+        Folds for the scores that the last classifier learns from; fewer where a
+        class has fewer independent photos.
     class_weight : dict or 'balanced', default='balanced'
         Weights by class, of all classifiers.
     random_state : int, optional
@@ -68,7 +72,7 @@ class LateFusion(ClassifierMixin, BaseEstimator):
     estimators_ : list of Pipeline
         Of the channels, in their order.
     content_ : Pipeline or None
-        Condenses the content.
+        Condenses the content; None where there is none, or none that varies.
     final_ : Pipeline
         Over the scores.
     n_features_in_ : int
@@ -136,7 +140,7 @@ class LateFusion(ClassifierMixin, BaseEstimator):
             A parameter makes no sense.
         DataError
             X has other columns than the channels, there is one class only, or a class
-            has fewer photos than there are folds.
+            has fewer than two independent photos; or `groups` are not of the photos.
         """
         self._check()
         X, y = validate_data(self, X, y, dtype=np.float64)
@@ -208,9 +212,15 @@ class LateFusion(ClassifierMixin, BaseEstimator):
     def _condense(self, X: Array) -> Pipeline | None:
         if not self.content:
             return None
+        seen = X[:, X.shape[1] - self.content :]
         size = min(self.n_content, self.content, len(X) - 1)
-        pca = PCA(size, whiten=True, svd_solver="covariance_eigh")
-        return make_pipeline(StandardScaler(), pca).fit(X[:, X.shape[1] - self.content :])
+        scaled = StandardScaler().fit_transform(seen)
+        if not scaled.any():
+            return None
+        # what is left once all that varies is said is rounding, which whitening would blow up
+        variances = PCA(size).fit(scaled).explained_variance_
+        size = int((variances > _LEAST_SHARE * variances[0]).sum())
+        return make_pipeline(StandardScaler(), PCA(size, whiten=True)).fit(seen)
 
     def _linear(self, C: float) -> Pipeline:
         head = LogisticRegression(C=C, class_weight=self._weights(), max_iter=2000, tol=_TOLERANCE)
@@ -221,6 +231,11 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         if not isinstance(self.class_weight, dict):
             return self.class_weight
         names = self.classes_.tolist()
+        if strange := [label for label in self.class_weight if label not in names]:
+            raise ModelError(
+                f"class_weight has {strange[0]!r}, but the classes are "
+                f"{', '.join(map(str, names))}."
+            )
         return {names.index(label): weight for label, weight in self.class_weight.items()}
 
     def _blocks(self) -> list[slice]:
@@ -231,24 +246,24 @@ class LateFusion(ClassifierMixin, BaseEstimator):
     def _folds(
         self, X: Array, codes: NDArray[np.intp], groups: ArrayLike | None
     ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        counts = np.bincount(codes)
-        if len(counts) < 2:
+        if len(self.classes_) < 2:
             raise DataError(
                 f"There is one class only, {self.classes_.tolist()[0]!r}; at least two are needed."
             )
-        if counts.min() < self.cv:
+        together = np.arange(len(codes)) if groups is None else np.asarray(groups)
+        if together.shape != codes.shape:
+            raise DataError(f"groups has the shape {together.shape}, not one for each photo.")
+        independent = [len(np.unique(together[codes == code])) for code in range(codes.max() + 1)]
+        least = int(np.argmin(independent))
+        if independent[least] < 2:
             raise DataError(
-                f"The class {self.classes_.tolist()[counts.argmin()]!r} has {counts.min()} photos, "
-                f"fewer than the {self.cv} folds of the fusion."
+                f"The class {self.classes_.tolist()[least]!r} has one photo, or one group of "
+                "photos; the fusion needs two that are independent. Add photos of it."
             )
-        if groups is None:
-            plain = StratifiedKFold(self.cv, shuffle=True, random_state=self.random_state)
-            return list(plain.split(X, codes))
-        together = np.asarray(groups)
-        if min(len(np.unique(together[codes == code])) for code in range(len(counts))) < self.cv:
-            raise DataError(f"A class has fewer groups than the {self.cv} folds of the fusion.")
-        grouped = StratifiedGroupKFold(self.cv, shuffle=True, random_state=self.random_state)
-        return list(grouped.split(X, codes, together))
+        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
+        n_folds = min(self.cv, independent[least])
+        splitter = kind(n_folds, shuffle=True, random_state=self.random_state)
+        return list(splitter.split(X, codes, None if groups is None else together))
 
     def _refuse_other_columns(self, X: Array) -> None:
         expected = sum(self.channels) + self.content
@@ -271,6 +286,12 @@ class LateFusion(ClassifierMixin, BaseEstimator):
                 raise ModelError(
                     f"{name}={getattr(self, name)!r} must be a whole number from {least} on."
                 )
+        weights: Any = self.class_weight
+        if not isinstance(weights, dict) and weights not in (None, "balanced"):
+            raise ModelError(
+                f"class_weight={weights!r}; choose from None, 'balanced', or a dict of label to "
+                "weight."
+            )
         for name in ("C", "final_C"):
             value: Any = getattr(self, name)
             if not isinstance(value, int | float | np.number) or not value > 0:

@@ -53,6 +53,9 @@ _DEVICES = (
     "features__content__device",
 )
 
+# What parameters are called by the commands.
+_OPTIONS = {"max_epochs": "--epochs", "batch_size": "--batch-size"}
+
 # How the inverse temperature is lowered to a confidence that the photos justify.
 _BETA_STEP = 0.9
 _LEAST_BETA = 1e-6
@@ -283,7 +286,8 @@ def set_options(model: Model, folder: str, *, device: str = "auto", **tuning: An
     model.set_params(**{name: device for name in given if name in _DEVICES})
     others = sorted(set(said) - {"progress"})
     if others:
-        raise ModelError(f"{' and '.join(others)} can be set for a network that is trained only.")
+        options = " and ".join(_OPTIONS.get(name, name) for name in others)
+        raise ModelError(f"{options} can be set for a network that is trained only.")
 
 
 def forget_checkpoints(model: Model) -> None:

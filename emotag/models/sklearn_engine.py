@@ -34,9 +34,10 @@ class SklearnEngine:
 
     def __init__(self, bundle: Bundle) -> None:
         if ESTIMATOR_FILES["emotion"] not in bundle.config.files:
+            instead = "; leave --engine out" if bundle.config.has_network else ""
             raise BundleError(
-                f"The model {bundle.folder} is a fine-tuned network, which scikit-learn does "
-                "not run; leave --engine out."
+                f"The model {bundle.folder} has no {ESTIMATOR_FILES['emotion']} for scikit-learn "
+                f"to run{instead}."
             )
         self._labels = bundle.config.label_set
         self._emotion = _ready(load_model(bundle.folder))

@@ -54,6 +54,8 @@ def wrap_network(
     )
     flat = _flatten(joined, name)
     last.ir_version = flat.ir_version
+    # the names inside of it may be those inside of the first part
+    last = onnx.compose.add_prefix(last, "heads/", rename_inputs=False, rename_outputs=False)
     whole = onnx.compose.merge_models(flat, last, io_map=[("flat", "features")])
     return bytes(whole.SerializeToString())
 

@@ -2,12 +2,14 @@
 
 import os
 from dataclasses import dataclass
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emotag.errors import ModelError
+from emotag.errors import DataError, ModelError
 from emotag.photos.decoding import reduce_to_side
 from emotag.saliency.maps import require_method, saliency_map
 
@@ -103,6 +105,8 @@ def salient_region(
         There is no such method, or the share makes no sense.
     WeightsError
         The method's network is not at hand.
+    DataError
+        `photo` is neither.
     PhotoError
         The file cannot be read or decoded.
 
@@ -117,7 +121,10 @@ def salient_region(
     if isinstance(photo, np.ndarray):
         rows, columns = photo.shape[:2]
         return smallest_region(saliency_map(photo, method), columns, rows, share=share)
-    seen = reduce_to_side(os.fspath(photo), _LONGEST, min_side=1)
+    given: object = photo
+    if not isinstance(given, str | bytes | os.PathLike):
+        raise DataError(f"{photo!r} is neither the path of a photo nor pixels.")
+    seen = reduce_to_side(os.fsdecode(photo), _LONGEST, min_side=1)
     width, height = (seen.height, seen.width) if seen.is_turned else (seen.width, seen.height)
     return smallest_region(saliency_map(seen.pixels, method), width, height, share=share)
 
@@ -168,7 +175,8 @@ def smallest_region(
     >>> smallest_region(saliency, 320, 320, share=1).box
     (100, 80, 300, 240)
     """
-    if not 0 < share <= 1:
+    given: Any = share
+    if isinstance(given, bool) or not isinstance(given, Real) or not 0 < share <= 1:
         raise ModelError(f"share={share!r} must be above 0 and at most 1.")
     weight = np.maximum(saliency - saliency.mean(), 0)
     # the mean of equal numbers may be off by a rounding

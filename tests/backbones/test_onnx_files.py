@@ -54,9 +54,10 @@ def test_features_are_the_networks_own(places: str, sample_photos: list[str]) ->
         assert cosine > 0.995
 
 
-def test_a_bundle_holds_the_whole_of_it(places: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("recipe", ["svm", "fc7"])
+def test_a_bundle_holds_the_whole_of_it(places: str, tmp_path: Path, recipe: str) -> None:
     photos = [draw_photo(tmp_path / f"{seed}.jpg", seed) for seed in range(10)]
-    model = make_model("svm", backbone=f"onnx:{places}", random_state=0)
+    model = make_model(recipe, backbone=f"onnx:{places}", random_state=0)
     model.fit(photos, ["fear", "love"] * 5)
     save_model(model, tmp_path / "bundle", photos=photos)
     os.remove(places)

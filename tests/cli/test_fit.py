@@ -251,7 +251,7 @@ class TestRefusals:
 
     def test_an_option_of_fine_tuning_for_another_model(self, emotag):
         said = self.refused(emotag, "--epochs", "3")
-        assert said == "max_epochs can be set for a network that is trained only."
+        assert said == "--epochs can be set for a network that is trained only."
 
     def test_an_unknown_target(self, emotag):
         said = self.refused(emotag, "--target", "mood")

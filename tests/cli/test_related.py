@@ -62,6 +62,23 @@ def test_backbones_and_weights_are_none_of_its_business(emotag: Emotag, inside: 
     assert "--weights are a network's, and this model stands on none." in outcome.err
 
 
+def test_a_fusion_that_could_not_be_saved_is_not_fitted(emotag: Emotag, inside: Path) -> None:
+    draw_labelled(inside / "data", ["love", "fear"], 8)
+    outcome = emotag("fit", "--model", "fusion", "--backbone", "onnx:net.onnx")
+    assert outcome.code == 1
+    assert "A fusion on a network of your own cannot be saved" in outcome.err
+
+
+def test_a_fusion_of_few_photos_with_copies(emotag: Emotag, inside: Path) -> None:
+    for path in draw_labelled(inside / "data", ["love", "fear"], 9):
+        path.with_name(f"copy of {path.name}").write_bytes(path.read_bytes())
+    assert emotag("fit", "--model", "fusion", "-q").code == 0
+    assert emotag("tag", "-m", "fusion", "data", "-o", "tags.csv", "-q").code == 0
+    sure = [float(row["confidence"]) for row in read_csv("tags.csv")]
+    assert max(sure) < 1
+    assert len(set(sure)) > 5
+
+
 def test_sentiment_is_compared_with_photos_that_have_nothing_else(
     emotag: Emotag, inside: Path
 ) -> None:

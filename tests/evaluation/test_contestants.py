@@ -49,6 +49,16 @@ class TestNames:
             find_contestants("lite0,svm", None, "spectral")
         assert list(find_contestants("lite0,svm+crop", None, "spectral")) == ["lite0", "svm+crop"]
 
+    def test_the_full_name_says_what_is_seen(self) -> None:
+        assert list(find_contestants("lite0,svm@lite0+weight", "crop")) == [
+            "lite0+crop",
+            "svm@lite0+weight",
+        ]
+        with pytest.raises(DataError, match=r"'lite0\+crop' is named twice"):
+            find_contestants("lite0,lite0+crop", "crop")
+        with pytest.raises(ModelError, match=r"'lite0\+crop\+weight' says twice"):
+            find_contestants("lite0+crop+weight")
+
     def test_an_unknown_way_to_find_what_is_salient(self) -> None:
         with pytest.raises(ModelError, match="Did you mean 'spectral'"):
             find_contestants("lite0+crop", None, "spectrl")
@@ -73,10 +83,11 @@ class TestNames:
 
 class TestFitter:
     def test_a_name_says_what_its_model_sees(self) -> None:
-        fitter = RecipeFitter(salient="weight", saliency="spectral")
-        seen = [fitter.make(name, 0).named_steps["features"] for name in ("lite0", "lite0+crop")]
-        assert [part.salient for part in seen] == ["weight", "crop"]
-        assert [part.saliency for part in seen] == ["spectral", "spectral"]
+        fitter = RecipeFitter(saliency="spectral")
+        names = ("lite0", "lite0+crop", "linear@lite0+weight")
+        seen = [fitter.make(name, 0).named_steps["features"] for name in names]
+        assert [part.salient for part in seen] == [None, "crop", "weight"]
+        assert {part.saliency for part in seen} == {"spectral"}
 
     def test_options_of_fine_tuning_go_to_fine_tuned_networks_only(self) -> None:
         fitter = RecipeFitter(epochs=3, batch_size=8, device="cpu")

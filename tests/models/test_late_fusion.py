@@ -88,6 +88,11 @@ def test_groups_stay_together() -> None:
     assert abs(kept.final_[-1].coef_).max() < abs(torn.final_[-1].coef_).max() / 2
 
 
+def test_groups_of_other_photos() -> None:
+    with pytest.raises(DataError, match="groups has the shape"):
+        LateFusion().fit(X, NAMES, groups=CODES[1:])
+
+
 def test_it_can_be_calibrated_with_groups() -> None:
     fusion = LateFusion((3, 2), content=4, random_state=0)
     folds = list(StratifiedKFold(5).split(WITH_CONTENT, NAMES))
@@ -125,6 +130,8 @@ def test_class_weights_by_label(weights: dict[str, float]) -> None:
         (LateFusion(cv=1), ModelError, "cv=1"),
         (LateFusion(C=0), ModelError, "C=0"),
         (LateFusion(final_C="1"), ModelError, "final_C='1'"),
+        (LateFusion(class_weight="equal"), ModelError, "class_weight='equal'; choose from None"),
+        (LateFusion(class_weight={"joy": 1}), ModelError, "class_weight has 'joy'"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -134,9 +141,29 @@ def test_what_makes_no_sense_is_refused(
         fusion.fit(X, NAMES)
 
 
-def test_too_few_photos_of_a_class() -> None:
+def test_fewer_folds_for_a_class_of_few_photos() -> None:
     few = np.r_[0:43]
-    with pytest.raises(DataError, match="'fear' has 3 photos, fewer than the 5 folds"):
-        LateFusion().fit(X[few], NAMES[few])
-    with pytest.raises(DataError, match="fewer groups than the 5 folds"):
+    assert set(LateFusion(random_state=0).fit(X[few], NAMES[few]).predict(X[few])) == {
+        "awe",
+        "fear",
+    }
+    with pytest.raises(DataError, match="'fear' has one photo, or one group of photos"):
+        LateFusion().fit(X[:41], NAMES[:41])
+    with pytest.raises(DataError, match="'awe' has one photo, or one group of photos"):
         LateFusion().fit(X, NAMES, groups=CODES)
+
+
+def test_content_of_which_little_varies() -> None:
+    # twelve photos, each twice, whose content has two dimensions
+    rng = np.random.default_rng(0)
+    some = np.column_stack(
+        [rng.normal(size=(12, 3)), rng.normal(size=(12, 2)) @ rng.normal(size=(2, 50))]
+    )
+    twice, names = np.tile(some, (2, 1)), np.tile(["fear", "love"], 12)
+    fusion = LateFusion((3,), content=50, random_state=0)
+    fusion.fit(twice, names, groups=np.tile(np.arange(12), 2))
+    other = np.column_stack([rng.normal(size=(9, 3)), rng.normal(size=(9, 50))])
+    assert np.abs(fusion.decision_function(other)).max() < 50
+    assert fusion.content_[-1].n_components_ == 2
+    plain = np.column_stack([some[:, :3], np.ones((12, 50))])
+    assert LateFusion((3,), content=50).fit(plain, names[:12]).content_ is None

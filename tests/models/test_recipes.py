@@ -84,7 +84,7 @@ class TestNames:
         assert model.checkpoint.startswith(os.environ["EMOTAG_CACHE"])
         with pytest.raises(ModelError) as caught:
             set_options(make_model("lite0"), "models/x", max_epochs=7, progress=print)
-        assert str(caught.value) == "max_epochs can be set for a network that is trained only."
+        assert str(caught.value) == "--epochs can be set for a network that is trained only."
 
     def test_the_second_training_has_half_the_epochs(self) -> None:
         model = make_model("pcnn-2conv4fc", random_state=3)

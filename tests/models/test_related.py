@@ -30,6 +30,7 @@ pytestmark = pytest.mark.usefixtures("tiny")
 
 RECIPES = [*BY_HAND, "fusion"]
 SKLEARN = engine_opener("sklearn")
+PLAIN = describe_features(EdgeHistogram())
 
 
 @pytest.fixture(scope="module")
@@ -202,9 +203,12 @@ class TestDescriptions:
             ({"class": "GIST", "parameters": {}}, "GIST has other parameters"),
             ({"class": "GIST", "parameters": None}, "GIST has other parameters"),
             ({"class": "Union", "parts": []}, "not known to this emotag"),
-            ({"class": "Union", "parts": [["a b", {"class": "GIST"}]]}, "no sensible names"),
+            ({"class": "Union", "parts": [["a b", PLAIN]]}, "no sensible names"),
             ({"class": "Union", "parts": [["a", {"class": "Union"}]]}, "a union of unions"),
             ({"class": "Union", "parts": [["a"]]}, "not known to this emotag"),
+            ({"class": "Union", "parts": [["n_jobs", PLAIN]]}, "no sensible names"),
+            ({"class": "Union", "parts": [["a__b", PLAIN]]}, "no sensible names"),
+            ({"class": "Union", "parts": [["a", PLAIN], ["a", PLAIN]]}, "no sensible names"),
         ],
     )
     def test_a_strangers_description_is_checked(self, said: dict[str, Any], words: str) -> None:

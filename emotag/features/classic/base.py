@@ -167,7 +167,7 @@ class PhotoFeatures(TransformerMixin, BaseEstimator, ABC):
         """
         self.check()
         return extract_photos(
-            paths,
+            check_paths(paths).tolist() if len(paths) else [],
             self._computation(),
             self._compute,
             use_cache=self.cache,

@@ -104,7 +104,7 @@ class EdgeHistogram(PhotoFeatures):
         require_whole("blocks", self.blocks, _CELLS**2, _MOST_BLOCKS)
         threshold: Any = self.threshold
         number = isinstance(threshold, Real) and not isinstance(threshold, bool)
-        if not number or not threshold > 0:
+        if not number or not 0 < threshold < float("inf"):
             raise ModelError(f"threshold={threshold!r} must be a number above 0.")
         if not isinstance(self.extended, bool | np.bool_):
             raise ModelError(f"extended={self.extended!r} must be True or False.")

@@ -60,7 +60,7 @@ def test_its_network_tags(
 
 
 def test_scikit_learn_does_not_run_it(bundle: Bundle) -> None:
-    with pytest.raises(BundleError, match="scikit-learn does not run"):
+    with pytest.raises(BundleError, match="for scikit-learn to run; leave --engine out"):
         engine_opener("sklearn")(bundle, 1, 0)
 
 
