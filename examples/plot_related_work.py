@@ -13,6 +13,7 @@ was fitted is kept in the cache, so that a run that was stopped goes on.
 """
 
 import argparse
+import textwrap
 import time
 
 import matplotlib.pyplot as plt
@@ -81,23 +82,26 @@ def shown(report: Report, name: str) -> str:
 def draw(reports: list[Report], target: str, path: str) -> None:
     """Draw our figures with their intervals, and those of other data below, without any."""
     published = [entry for entry in LITERATURE if entry.task == target]
-    figure, axes = plt.subplots(
-        figsize=(8, 0.32 * (len(reports) + len(published)) + 1.5), layout="constrained"
-    )
+    rows = len(reports) + len(published)
+    figure, axes = plt.subplots(figsize=(8, 0.33 * rows + 1.5), layout="constrained")
     names = []
     for row, report in enumerate(reports):
         value = report.metrics["accuracy"]
         axes.plot([value.low, value.high], [row, row], color="#0072b2", linewidth=2)
-        axes.plot(value.value, row, "o", color="#0072b2")
+        axes.plot(value.value, row, "o", color="#0072b2", label=None if row else "these photos")
         names.append(report.predictions.model)
     for row, entry in enumerate(published, start=len(reports)):
-        axes.plot(entry.value, row, "s", color="#999999", fillstyle="none")
-        names.append(f"{entry.system} ({entry.data})"[:70])
-    axes.axvline(reports[0].metrics["majority_baseline"].value, color="black", linestyle=":")
+        label = None if row > len(reports) else "other photos, as published"
+        ends = [entry.value, entry.highest or entry.value]
+        axes.plot(ends, [row, row], "s-", color="#777777", fillstyle="none", label=label)
+        names.append(textwrap.fill(f"{entry.system} ({entry.data})", 48))
+    majority = reports[0].metrics["majority_baseline"].value
+    axes.axvline(majority, color="black", linestyle=":", label="the most frequent label")
     axes.set_yticks(range(len(names)), names, fontsize=7)
     axes.invert_yaxis()
     axes.set_xlim(0, 1)
-    axes.set_xlabel("accuracy; dotted: the most frequent label; squares: other data, as published")
+    axes.set_xlabel(f"accuracy on {target}, with 95 % intervals")
+    figure.legend(loc="outside lower center", ncols=3, fontsize=8)
     figure.savefig(path, dpi=150)
     print(f"\nDrawn in {path}")
 

@@ -19,10 +19,14 @@ from emotag.backbones.transfers import Progress, Transfer, TransferFailure
 from emotag.errors import EmotagError, ModelError, StorageError, WeightsError
 from emotag.locks import locked
 
-__all__ = ["check_file", "fetch_file"]
+__all__ = ["OTHER_COPY", "check_file", "fetch_file"]
 
 # How many hexadecimal digits there must be, and can be.
 _DIGITS = {"sha256": (8, 64), "sha1": (40, 40)}
+
+
+OTHER_COPY = ", or name another copy with --weights FILE"
+"""What else can be done where weights of a backbone are missing or damaged."""
 
 
 def fetch_file(
@@ -34,6 +38,7 @@ def fetch_file(
     progress: Progress | None = None,
     timeout: float = 30.0,
     name: str = "",
+    otherwise: str = OTHER_COPY,
     backoff: float = 1.0,
 ) -> str:
     """Download a file that takes its name only once its checksum is right.
@@ -61,6 +66,8 @@ def fetch_file(
         Seconds without a byte after which a connection counts as broken.
     name : str, optional
         Whose weights they are, for messages.
+    otherwise : str, default=OTHER_COPY
+        What else can be done, for messages; empty if nothing.
     backoff : float, default=1.0
         Seconds before the second try; before each further one it is twice as long.
 
@@ -93,11 +100,11 @@ def fetch_file(
                     _fetch_whole(transfer, digest)
                     _place(transfer.path, path)
     except TransferFailure as failure:
-        raise WeightsError(_cannot_fetch(transfer, path, name, failure)) from failure
+        raise WeightsError(_cannot_fetch(transfer, path, name, failure, otherwise)) from failure
     return path
 
 
-def check_file(path: str, digest: str = "") -> str:
+def check_file(path: str, digest: str = "", *, otherwise: str = OTHER_COPY) -> str:
     """Return the SHA-256 of a file, once its checksum is the one that it should have.
 
     A file is read once in a process, as long as its size and time stay the same.
@@ -108,6 +115,8 @@ def check_file(path: str, digest: str = "") -> str:
         The file.
     digest : str, optional
         As `fetch_file` takes it. By default the file may be any.
+    otherwise : str, default=OTHER_COPY
+        As `fetch_file` takes it.
 
     Returns
     -------
@@ -136,8 +145,7 @@ def check_file(path: str, digest: str = "") -> str:
         raise WeightsError(f"{path} cannot be read: {error.strerror or error}.") from error
     raise WeightsError(
         f"{path} is damaged, or not the file that was meant: its {algorithm} is {found}, not "
-        f"{_as_told(algorithm, wanted)}. Delete it and fetch it again, or name another copy "
-        "with --weights FILE."
+        f"{_as_told(algorithm, wanted)}. Delete it and fetch it again{otherwise}."
     )
 
 
@@ -220,12 +228,14 @@ def _watch(transfer: Transfer) -> None:
         transfer.progress(done, transfer.size)
 
 
-def _cannot_fetch(transfer: Transfer, path: str, name: str, reason: Exception) -> str:
+def _cannot_fetch(
+    transfer: Transfer, path: str, name: str, reason: Exception, otherwise: str
+) -> str:
     whose = f"The weights of {name}" if name else "The weights"
     again = " Try again to go on from there." if transfer.done else ""
     return (
         f"{whose} cannot be fetched from {transfer.url}: {reason}.{again} Without a network, put "
-        f"that file at {path}, or name another copy with --weights FILE."
+        f"that file at {path}{otherwise}."
     )
 
 

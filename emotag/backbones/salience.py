@@ -26,4 +26,5 @@ def u2netp_weights() -> UrlWeights:
         digest=f"sha256:{U2NETP_SHA256}",
         # where emotag.saliency looks, which knows nothing of torch hub's folder
         file=u2netp_path(),
+        otherwise="",
     )

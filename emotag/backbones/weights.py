@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Protocol
 
-from emotag.backbones.downloads import check_file, fetch_file
+from emotag.backbones.downloads import OTHER_COPY, check_file, fetch_file
 from emotag.errors import WeightsError, explain_missing
 
 __all__ = ["HubWeights", "LocalWeights", "PackagedWeights", "UrlWeights", "Weights", "hub_folder"]
@@ -130,6 +130,8 @@ class UrlWeights:
     unpack : callable, optional
         Takes what was downloaded and the path of the file to be made of it;
         what was downloaded is removed after.
+    otherwise : str, default=OTHER_COPY
+        As `fetch_file` takes it.
     """
 
     source: str
@@ -140,6 +142,7 @@ class UrlWeights:
     digest: str
     file: str = ""
     unpack: Callable[[str, str], object] | None = None
+    otherwise: str = OTHER_COPY
 
     @property
     def path(self) -> str:
@@ -168,7 +171,7 @@ class UrlWeights:
         """
         if self.at_hand:
             if self.unpack is None:
-                check_file(self.path, self.digest)
+                check_file(self.path, self.digest, otherwise=self.otherwise)
             return self.path
         if self.unpack is None:
             self._download(self.path, self.digest, progress)
@@ -177,7 +180,15 @@ class UrlWeights:
         return self.path
 
     def _download(self, path: str, digest: str, progress: Progress | None) -> None:
-        fetch_file(self.url, path, size=self.size, digest=digest, progress=progress, name=self.name)
+        fetch_file(
+            self.url,
+            path,
+            size=self.size,
+            digest=digest,
+            progress=progress,
+            name=self.name,
+            otherwise=self.otherwise,
+        )
 
     def _download_archive(
         self, unpack: Callable[[str, str], object], progress: Progress | None

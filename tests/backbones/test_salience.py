@@ -39,7 +39,7 @@ def test_it_is_kept_where_saliency_looks(place: Path, capsys: pytest.CaptureFixt
 
 def test_another_file_in_its_place_is_refused(place: Path) -> None:
     place.write_bytes(b"another")
-    with pytest.raises(WeightsError, match="not the file that was meant"):
+    with pytest.raises(WeightsError, match=r"not the file that was meant.*fetch it again\.$"):
         u2netp_weights().fetch()
 
 
