@@ -177,6 +177,13 @@ def _parameters(description: Mapping[str, Any], own: tuple[str, ...]) -> dict[st
     return parameters
 
 
+def _seeing_alike(features: Features, bundle: Bundle) -> Features:
+    """Return features, if they see of a photo what the bundle's network sees."""
+    if backbone_of(features).preprocess != bundle.config.preprocess:
+        raise ModelError("its network sees photos otherwise than its features say")
+    return features
+
+
 def _features(bundle: Bundle, weights: str | os.PathLike[str] | None = None) -> Features:
     said = bundle.config.estimator.get("features")
     try:
@@ -185,7 +192,7 @@ def _features(bundle: Bundle, weights: str | os.PathLike[str] | None = None) -> 
         if not bundle.config.has_network:
             return rebuild_features(said, weights)
         table = bundle.read(CONCEPTS) if CONCEPTS in bundle.config.files else None
-        return rebuild(said, table, weights)
+        return _seeing_alike(rebuild(said, table, weights), bundle)
     except KeyError as error:
         raise BundleError(
             f"The model {bundle.folder} is refused: {CONFIG} lacks {error}."

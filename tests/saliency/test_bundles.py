@@ -171,6 +171,21 @@ def test_a_method_that_a_stranger_names_is_refused(
         open_bundle(tmp_path / "looking")
 
 
+def test_two_stories_of_what_is_seen_are_refused(
+    tiny: Backbone, discs: tuple[list[str], list[str]], tmp_path: Path
+) -> None:
+    paths, labels = discs
+    model = make_model("linear", backbone="tiny", salient="crop").fit(paths, labels)
+    saved(model, tmp_path / "looking", paths[:2])
+    change_config(tmp_path / "looking", salient="weight")
+    with pytest.raises(BundleError, match="sees photos otherwise than its features say"):
+        load_model(tmp_path / "looking")
+    config = json.loads((tmp_path / "looking/config.json").read_text())
+    (tmp_path / "looking/config.json").write_text(json.dumps(config | {"format_version": 1}))
+    with pytest.raises(BundleError, match="is refused"):
+        open_bundle(str(tmp_path / "looking"))
+
+
 def change_config(folder: Path, **values: object) -> None:
     config = json.loads((folder / "config.json").read_text())
     config["preprocess"] |= values
