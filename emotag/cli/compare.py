@@ -15,6 +15,7 @@ from emotag.cli.data_options import (
     Saliency,
     Salient,
     SplitColumn,
+    choose_saliency,
 )
 
 __all__ = ["compare"]
@@ -100,6 +101,8 @@ def compare(
     from emotag.models.catalogue import refuse_target_name
 
     require_training("emotag compare")
+    if "+" not in models:
+        choose_saliency(salient, saliency)
     contestants = find_contestants(models, salient, saliency)
     refuse_target_name(target)
     refuse_folder(out, force=force)

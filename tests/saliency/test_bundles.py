@@ -254,8 +254,9 @@ class TestProgram:
     def test_saliency_without_salient_is_a_mistake_of_usage(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        assert run_here("fit", "--saliency", "spectral") == 2
-        assert "add --salient" in capsys.readouterr().err
+        for command in ("fit", "compare"):
+            assert run_here(command, "--saliency", "spectral") == 2
+            assert "add --salient" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("options", "message"),
