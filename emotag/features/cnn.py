@@ -10,13 +10,19 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from emotag.backbones.backbone import Backbone
 from emotag.backbones.registry import find_backbone
 from emotag.backbones.runtime import Runner, choose_device, open_runner
 from emotag.errors import ModelError, PhotoError
-from emotag.features.extraction import Batch, Extraction, Progress, check_paths, extract_photos
+from emotag.features.extraction import (
+    Batch,
+    Extraction,
+    PathTransformer,
+    Progress,
+    check_paths,
+    extract_photos,
+)
 from emotag.parallel.threads import map_chunks
 from emotag.photos.decoding import MAX_PIXELS, decode_photo
 from emotag.saliency.preprocess import with_saliency
@@ -31,7 +37,7 @@ _BATCH_SIZES = {"cpu": 8}
 _BATCH_SIZE = 64
 
 
-class CNNFeatures(TransformerMixin, BaseEstimator):
+class CNNFeatures(PathTransformer):
     """Features that a layer of a pretrained network gives for photos.
 
     Nothing is learnt, so `transform` may be called without `fit`. A photo's
@@ -145,31 +151,6 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         self.n_features_out_ = backbone.layers[backbone.choose_layer(self.layer)]
         return self
 
-    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the features of photos.
-
-        Parameters
-        ----------
-        X : array-like of str, shape (n_photos,)
-            Paths of photos.
-
-        Returns
-        -------
-        ndarray of shape (n_photos, n_features), float32
-            A row a photo.
-
-        Raises
-        ------
-        PhotoError
-            A photo cannot be read or decoded; the message names it.
-        DataError
-            `X` is not a list of paths.
-        StorageError
-            The cache cannot be used.
-        """
-        paths = check_paths(X).tolist()
-        return self.extract(paths).stack(paths)
-
     def extract(self, paths: Sequence[str], progress: Progress | None = None) -> Extraction:
         """Return the features of those photos that have any, and the failures.
 
@@ -215,14 +196,6 @@ class CNNFeatures(TransformerMixin, BaseEstimator):
         layer = backbone.choose_layer(self.layer)
         names = [f"{backbone.name}_{layer}_{index}" for index in range(backbone.layers[layer])]
         return np.array(names, dtype=object)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        return tags
 
     def chosen_backbone(self) -> Backbone:
         """Return the backbone, with the preprocessing that is wanted here.

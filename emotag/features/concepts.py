@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from emotag.backbones.registry import find_backbone
 from emotag.errors import ModelError
 from emotag.features.cnn import CNNFeatures
-from emotag.features.extraction import check_paths
+from emotag.features.extraction import TakesPaths, check_paths
 from emotag.features.ratings import Ratings, read_ratings
 
 __all__ = ["ConceptScores"]
@@ -21,7 +21,7 @@ __all__ = ["ConceptScores"]
 LOGITS = "logits"
 
 
-class ConceptScores(TransformerMixin, BaseEstimator):
+class ConceptScores(TakesPaths, TransformerMixin, BaseEstimator):
     """How strongly the things in a photo stand for each emotion and sentiment.
 
     A network's own classifier says with what probability p a photo shows each
@@ -229,13 +229,6 @@ class ConceptScores(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return np.array([f"concept_{label}" for label in self.labels_], dtype=object)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        return tags
 
     def _read_ratings(self) -> Ratings:
         backbone = find_backbone(self.backbone, self.weights)

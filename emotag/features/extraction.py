@@ -1,11 +1,14 @@
 """Vectors of photos, computed once for each content and kept in the feature cache."""
 
 import os
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
 
 from emotag.errors import DataError, PhotoError, UnreadablePhoto
 from emotag.features.cache import FeatureCache
@@ -13,7 +16,16 @@ from emotag.features.store import photo_key
 from emotag.parallel.threads import map_chunks
 from emotag.photos.decoding import hash_photo
 
-__all__ = ["Batch", "Extraction", "Progress", "Vector", "check_paths", "extract_photos"]
+__all__ = [
+    "Batch",
+    "Extraction",
+    "PathTransformer",
+    "Progress",
+    "TakesPaths",
+    "Vector",
+    "check_paths",
+    "extract_photos",
+]
 
 Vector = NDArray[np.float32]
 Progress = Callable[[int], None]
@@ -60,6 +72,60 @@ class Extraction:
         if self.failures:
             raise self.failures[0]
         return np.stack([self.vectors[path] for path in paths])
+
+
+class TakesPaths:
+    """What every estimator on photos tells scikit-learn: X is a row of paths."""
+
+    def __sklearn_tags__(self) -> Any:
+        """Return the tags, as scikit-learn asks for them."""
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+
+class PathTransformer(TakesPaths, TransformerMixin, BaseEstimator):
+    """What transformers of photos have in common that learn nothing.
+
+    Subclasses have `extract`.
+    """
+
+    @abstractmethod
+    def extract(self, paths: Sequence[str], progress: Progress | None = None) -> Extraction:
+        """Return the features of those photos that have any, and the failures."""
+
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Return the features of photos.
+
+        Parameters
+        ----------
+        X : array-like of str, shape (n_photos,)
+            Paths of photos.
+
+        Returns
+        -------
+        ndarray of shape (n_photos, n_features), float32
+            A row a photo.
+
+        Raises
+        ------
+        PhotoError
+            A photo cannot be read or decoded; the message names it.
+        DataError
+            `X` is not a list of paths.
+        StorageError
+            The cache cannot be used.
+        """
+        paths = check_paths(X).tolist()
+        return self.extract(paths).stack(paths)
+
+    def __sklearn_tags__(self) -> Any:
+        """Return the tags, as scikit-learn asks for them."""
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        return tags
 
 
 @dataclass(frozen=True)

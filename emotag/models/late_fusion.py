@@ -214,13 +214,16 @@ class LateFusion(ClassifierMixin, BaseEstimator):
             return None
         seen = X[:, X.shape[1] - self.content :]
         size = min(self.n_content, self.content, len(X) - 1)
-        scaled = StandardScaler().fit_transform(seen)
+        scaler = StandardScaler().fit(seen)
+        scaled = scaler.transform(seen)
         if not scaled.any():
             return None
+        pca = PCA(size, whiten=True).fit(scaled)
         # what is left once all that varies is said is rounding, which whitening would blow up
-        variances = PCA(size).fit(scaled).explained_variance_
-        size = int((variances > _LEAST_SHARE * variances[0]).sum())
-        return make_pipeline(StandardScaler(), PCA(size, whiten=True)).fit(seen)
+        varies = pca.explained_variance_ > _LEAST_SHARE * pca.explained_variance_[0]
+        if not varies.all():
+            pca = PCA(int(varies.sum()), whiten=True).fit(scaled)
+        return make_pipeline(scaler, pca)
 
     def _linear(self, C: float) -> Pipeline:
         head = LogisticRegression(C=C, class_weight=self._weights(), max_iter=2000, tol=_TOLERANCE)

@@ -15,7 +15,7 @@ from emotag.backbones.clip_models import embed_texts
 from emotag.emotions import FIVE
 from emotag.errors import LabelError, ModelError
 from emotag.features.cnn import CNNFeatures
-from emotag.features.extraction import check_paths
+from emotag.features.extraction import TakesPaths, check_paths
 
 __all__ = ["PROMPTS", "ZeroShotCLIP"]
 
@@ -30,7 +30,7 @@ PROMPTS = (
 _SCALE = 100.0
 
 
-class ZeroShotCLIP(ClassifierMixin, BaseEstimator):
+class ZeroShotCLIP(TakesPaths, ClassifierMixin, BaseEstimator):
     """A classifier that needs no labelled photos.
 
     A photo gets the label whose sentences are nearest to it, by the cosine of
@@ -168,9 +168,6 @@ class ZeroShotCLIP(ClassifierMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.required = False
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
         return tags
 
     def _fitted(self) -> Pipeline:

@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from emotag.errors import DataError, ModelError, PhotoError, UnreadablePhoto
 from emotag.features.extraction import (
     Batch,
     Extraction,
+    PathTransformer,
     Progress,
     Vector,
     check_paths,
@@ -39,7 +39,7 @@ _PHOTOS_A_CHUNK = 8
 _NO_PART_OF_THE_VECTOR = ("cache", "n_jobs")
 
 
-class PhotoFeatures(TransformerMixin, BaseEstimator, ABC):
+class PhotoFeatures(PathTransformer, ABC):
     """Features that are measured on a photo's pixels, without any network.
 
     Nothing is learnt, so `transform` may be called without `fit`. Photos are
@@ -117,31 +117,6 @@ class PhotoFeatures(TransformerMixin, BaseEstimator, ABC):
         self.check()
         self.n_features_out_ = self.n_features
         return self
-
-    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
-        """Return the features of photos.
-
-        Parameters
-        ----------
-        X : array-like of str, shape (n_photos,)
-            Paths of photos.
-
-        Returns
-        -------
-        ndarray of shape (n_photos, n_features), float32
-            A row a photo.
-
-        Raises
-        ------
-        PhotoError
-            A photo cannot be read or decoded; the message names it.
-        DataError
-            `X` is not a list of paths.
-        StorageError
-            The cache cannot be used.
-        """
-        paths = check_paths(X).tolist()
-        return self.extract(paths).stack(paths)
 
     def extract(self, paths: Sequence[str], progress: Progress | None = None) -> Extraction:
         """Return the features of those photos that have any, and the failures.
@@ -222,14 +197,6 @@ class PhotoFeatures(TransformerMixin, BaseEstimator, ABC):
         self.check()
         kind = type(self).__name__.lower()
         return np.array([f"{kind}_{index}" for index in range(self.n_features)], dtype=object)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.requires_fit = False
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        return tags
 
     def _computation(self) -> str:
         parameters = self.get_params(deep=False)

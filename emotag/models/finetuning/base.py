@@ -16,7 +16,7 @@ from torch import nn
 
 from emotag.backbones.runtime import choose_device
 from emotag.errors import ModelError, PhotoError
-from emotag.features.extraction import check_paths
+from emotag.features.extraction import TakesPaths, check_paths
 from emotag.models.finetuning.checks import check_class_weight, check_parameters
 from emotag.models.finetuning.fitting import Fitted, Fitting
 from emotag.models.finetuning.labels import check_weights, encode_groups, encode_labels
@@ -56,7 +56,7 @@ class TrunkSource:
     build: Callable[[], nn.Module]
 
 
-class NetworkClassifier(ClassifierMixin, BaseEstimator, ABC):
+class NetworkClassifier(TakesPaths, ClassifierMixin, BaseEstimator, ABC):
     """A classifier of photos that is one network: a trunk, dropout, and a layer to the labels.
 
     A child says in its ``__init__`` what can be set, and in ``_source`` where
@@ -311,13 +311,6 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator, ABC):
         super().__setstate__(state)
         if network is not None:
             self._take(network, history)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.one_d_array = True
-        tags.input_tags.two_d_array = False
-        tags.input_tags.string = True
-        return tags
 
     @abstractmethod
     def _source(self) -> TrunkSource:
