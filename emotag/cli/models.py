@@ -36,8 +36,10 @@ def models(context: typer.Context) -> None:
     results.print("To fit, with emotag fit --model NAME:", style="bold")
     for recipe in RECIPES.values():
         results.print(f"  {recipe.name:15}  {recipe.summary}")
-    families = " or ".join(FAMILIES)
-    results.print(f"  {families} with --backbone NAME: the same on any network below")
+    results.print("\nThe same on other networks, with --backbone NAME:", style="bold")
+    for family in FAMILIES.values():
+        results.print(f"  {family.name:15}  {family.summary}; otherwise on {family.backbone}")
+    results.print(f"  {_LIMITS}")
     if hint := missing_training("Fitting"):
         results.print(f"  {hint}")
     results.print("\nNetworks, fetched by emotag models get NAME:", style="bold")
@@ -53,6 +55,8 @@ def models(context: typer.Context) -> None:
         results.print(f"  {safe(name):10}  {_describe_bundle(folder)}")
 
 
+# of concepts and fused, of finetune, and of fusion
+_LIMITS = "What stands on concepts needs ImageNet's classes; finetune and fusion take no onnx:FILE."
 _FORMS = {
     "timm:NAME": "any network of timm, from the Hugging Face Hub",
     "clip:ARCH/TAG": "the image tower of any network of open_clip, from the Hugging Face Hub",

@@ -10,7 +10,7 @@ from emotag.errors import EmotagError, ModelError
 from emotag.features.classic.base import PhotoFeatures
 from emotag.features.classic.catalogue import CLASSIC
 from emotag.features.cnn import CNNFeatures
-from emotag.models.trunks import Path, describe, extractors, is_supported, rebuild, width
+from emotag.models.trunks import Path, backbone_of, describe, is_supported, parts_of, rebuild
 
 __all__ = [
     "describe_features",
@@ -45,17 +45,21 @@ def extractors_of(features: Any) -> list[Any]:
     """Return what computes the features of a first step, each with the cache."""
     if isinstance(features, PhotoFeatures):
         return [features]
-    if isinstance(features, FeatureUnion) and is_describable(features):
+    if not is_supported(features):
         return [part for _, part in features.transformer_list]
-    return list(extractors(features))
+    cnn, concepts = parts_of(features)
+    found = [] if cnn is None else [cnn]
+    return found if concepts is None else [*found, concepts.extractor()]
 
 
 def width_of(features: Any) -> int:
     """Return how many features a photo has."""
-    if is_supported(features):
-        return width(features)
-    parts = extractors_of(features)
-    return sum(len(part.get_feature_names_out()) for part in parts)
+    if not is_supported(features):
+        return sum(len(part.get_feature_names_out()) for part in extractors_of(features))
+    cnn, concepts = parts_of(features)
+    backbone = backbone_of(features)
+    of_cnn = 0 if cnn is None else backbone.layers[backbone.choose_layer(cnn.layer)]
+    return of_cnn + (0 if concepts is None else len(concepts.labels_))
 
 
 def describe_features(features: Any) -> dict[str, Any]:

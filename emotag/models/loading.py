@@ -23,7 +23,7 @@ from emotag.models.heads import make_head
 from emotag.models.network import HEADS, PixelNetwork
 from emotag.models.parts import take_apart
 from emotag.models.progressive.estimator import ProgressiveCNN
-from emotag.models.trunks import Features, backbone_of, load_trunk, rebuild, width
+from emotag.models.trunks import Features, backbone_of, load_trunk, rebuild
 
 __all__ = ["load_model", "load_network"]
 
@@ -107,7 +107,7 @@ def load_network(bundle: Bundle, weights: str | os.PathLike[str] | None = None) 
         return network
     features = _features(bundle, weights)
     given = _tensors(bundle)
-    size = width(features)
+    size = width_of(features)
     labels = {"emotion": len(bundle.config.label_set)}
     if bundle.config.learnt_sentiment:
         labels["sentiment"] = len(SENTIMENT_LABELS)

@@ -25,11 +25,10 @@ __all__ = [
     "backbone_of",
     "concept_table",
     "describe",
-    "extractors",
     "is_supported",
     "load_trunk",
+    "parts_of",
     "rebuild",
-    "width",
 ]
 
 Features: TypeAlias = CNNFeatures | ConceptScores | Any
@@ -71,7 +70,8 @@ def is_supported(features: Any) -> bool:
     return isinstance(features, CNNFeatures | ConceptScores)
 
 
-def _parts(features: Features) -> tuple[CNNFeatures | None, ConceptScores | None]:
+def parts_of(features: Features) -> tuple[CNNFeatures | None, ConceptScores | None]:
+    """Return what a first step is made of, as `is_supported` allows."""
     if isinstance(features, FeatureUnion):
         cnn, concepts = (part for _, part in features.transformer_list)
         return cnn, concepts
@@ -80,26 +80,11 @@ def _parts(features: Features) -> tuple[CNNFeatures | None, ConceptScores | None
 
 def backbone_of(features: Features) -> Backbone:
     """Return the backbone on which a first step stands."""
-    cnn, concepts = _parts(features)
+    cnn, concepts = parts_of(features)
     if cnn is not None:
         return cnn.chosen_backbone()
     assert concepts is not None
     return find_backbone(concepts.backbone, concepts.weights)
-
-
-def extractors(features: Features) -> list[CNNFeatures]:
-    """Return what computes the features of a first step, each with the cache."""
-    cnn, concepts = _parts(features)
-    found = [] if cnn is None else [cnn]
-    return found if concepts is None else [*found, concepts.extractor()]
-
-
-def width(features: Features) -> int:
-    """Return how many features a photo has."""
-    cnn, concepts = _parts(features)
-    backbone = backbone_of(features)
-    of_cnn = 0 if cnn is None else backbone.layers[backbone.choose_layer(cnn.layer)]
-    return of_cnn + (0 if concepts is None else len(concepts.labels_))
 
 
 def load_trunk(features: Features) -> nn.Module:
@@ -117,7 +102,7 @@ def load_trunk(features: Features) -> nn.Module:
     WeightsError
         The weights are missing, or are not the ones that were meant.
     """
-    cnn, concepts = _parts(features)
+    cnn, concepts = parts_of(features)
     if concepts is not None:
         check_is_fitted(concepts)
         return load_concepts(concepts) if cnn is None else load_fused(cnn, concepts)
@@ -128,7 +113,7 @@ def load_trunk(features: Features) -> nn.Module:
 
 def describe(features: Features) -> dict[str, Any]:
     """Return what JSON can hold of a first step; `rebuild` reads it back."""
-    cnn, concepts = _parts(features)
+    cnn, concepts = parts_of(features)
     backbone = backbone_of(features)
     stands_on = {
         "backbone": shown_name(backbone.name),
@@ -162,7 +147,7 @@ def describe(features: Features) -> dict[str, Any]:
 
 def concept_table(features: Features) -> bytes | None:
     """Return the ratings that a first step uses as a CSV file; None if it uses none."""
-    _, concepts = _parts(features)
+    _, concepts = parts_of(features)
     return None if concepts is None else format_ratings(concepts.ratings_)
 
 

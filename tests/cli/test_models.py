@@ -9,6 +9,7 @@ from emotag.backbones.registry import BACKBONES
 from emotag.bundle.finding import default_bundle
 from emotag.bundle.folder import open_bundle
 from emotag.emotions import LabelSet
+from emotag.models.catalogue import FAMILIES
 from tests.cli.program import run_here, terminal
 from tests.servers import Answer, serve
 from tests.tagging.small_bundle import save_small_bundle
@@ -29,8 +30,12 @@ def test_lists_what_can_be_fitted_and_the_default_model(emotag, inside):
     )
     assert fitted[2].startswith("  svm              one-vs-rest linear support vector machines")
     assert "  gist             GIST alone, of Karayev et al. 2014, calibrated" in fitted
-    assert fitted[-2].startswith("  pcnn-3conv4fc    trained from scratch as You et al. 2015")
-    networks = outcome.out.split("\n\n")[1].splitlines()
+    assert fitted[-1].startswith("  pcnn-3conv4fc    trained from scratch as You et al. 2015")
+    others = outcome.out.split("\n\n")[1].splitlines()
+    assert others[0] == "The same on other networks, with --backbone NAME:"
+    assert [line.split()[0] for line in others[1:-1]] == list(FAMILIES)
+    assert others[3].endswith("classes stand for, calibrated; otherwise on lite0")
+    networks = outcome.out.split("\n\n")[2].splitlines()
     assert networks[0] == "Networks, fetched by emotag models get NAME:"
     assert networks[1].startswith("  lite0       EfficientNet-Lite0, ImageNet-1k (PyPI: ")
     assert networks[1].endswith("; Apache-2.0; 18 MiB, at hand)")

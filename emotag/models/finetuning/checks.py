@@ -40,7 +40,7 @@ SETTINGS = frozenset(
         *_NUMBERS,
         *_WHOLE_NUMBERS,
         *("class_weight", "compile", "crop", "mirror", "mixed_precision", "patience"),
-        *("progressive", "random_state", "salient", "saliency", "schedule"),
+        *("gradient_clip_value", "progressive", "random_state", "salient", "saliency", "schedule"),
         "validation_fraction",
     }
 )
@@ -72,6 +72,9 @@ def check_parameters(parameters: Mapping[str, Any], estimator: str = "FineTunedC
         _check_number(name, parameters[name], low, high, excluded=excluded)
     for name in _WHOLE_NUMBERS.keys() & parameters.keys():
         _check_whole(name, parameters[name], _WHOLE_NUMBERS[name])
+    longest = parameters.get("gradient_clip_value")
+    if longest is not None and not (_is_number(longest) and longest > 0):
+        raise ModelError(f"gradient_clip_value={longest!r} must be None or a number above 0.")
     if parameters["patience"] is not None:
         _check_whole("patience", parameters["patience"], 1, "None or ")
     for name in _BOOLEANS:

@@ -43,7 +43,8 @@ class ProgressiveCNN(NetworkClassifier):
     the size of the photos, gradient descent, and the rule by which photos are
     dropped. The rest is our choice: see `emotag.models.progressive.networks`
     for layers and first weights; numbers of epochs, rates (the second stage
-    begins with the first one's), momentum and decay stand below.
+    begins with the first one's), momentum, decay and the longest gradient stand
+    below.
 
     Parameters
     ----------
@@ -59,6 +60,10 @@ class ProgressiveCNN(NetworkClassifier):
         Of the gradient descent.
     weight_decay : float, default=5e-4
         Of weights; biases have none.
+    gradient_clip_value : float or None, default=1.0
+        The largest norm of a step's gradient; a longer one is cut to it. Without
+        it, a step that is far too long now and then leaves no rectifier of the
+        24 open, and the network says one label of every photo from then on.
     dropout : float, default=0.0
         The share of the last hidden layer's 24 values that is left out at
         random while training.
@@ -144,6 +149,9 @@ class ProgressiveCNN(NetworkClassifier):
     Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural
     Networks", NeurIPS 2012: rate, momentum and decay, which we take over.
 
+    Pascanu et al., "On the difficulty of training recurrent neural networks",
+    ICML 2013: the cut of the gradient.
+
     Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: the
     temperature.
 
@@ -169,6 +177,7 @@ class ProgressiveCNN(NetworkClassifier):
         lr: float = 0.01,
         momentum: float = 0.9,
         weight_decay: float = 5e-4,
+        gradient_clip_value: float | None = 1.0,
         dropout: float = 0.0,
         max_epochs: int = 20,
         batch_size: int = 32,
@@ -195,6 +204,7 @@ class ProgressiveCNN(NetworkClassifier):
         self.lr = lr
         self.momentum = momentum
         self.weight_decay = weight_decay
+        self.gradient_clip_value = gradient_clip_value
         self.dropout = dropout
         self.max_epochs = max_epochs
         self.batch_size = batch_size

@@ -1,9 +1,10 @@
 """A progressive fit: on all photos, then once more on those that are kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from skorch.callbacks import GradientNormClipping
 
 from emotag.models.finetuning.callbacks import Stage
 from emotag.models.finetuning.checkpoint import CheckpointFile
@@ -64,8 +65,8 @@ class ProgressiveFitting(Fitting):
         """
         given = self.parameters
         if not given["progressive"]:
-            trained = super().train(network, sets, run)
-            return Trained(trained.net, _marked(trained.net, 1))
+            net = self._stage(network, sets, run, Stage())
+            return Trained(net, _marked(net, 1))
         later = given["progressive_epochs"]
         first = self._stage(network, sets, run, Stage(epochs_after=later))
         seed = _second_seed(run.seed)
@@ -86,6 +87,8 @@ class ProgressiveFitting(Fitting):
     ) -> FineTuningNet:
         given = {**self.parameters, **changed}
         device, checkpoint = run.device, run.checkpoint
+        if (longest := given["gradient_clip_value"]) is not None:
+            stage = replace(stage, callbacks=(*stage.callbacks, GradientNormClipping(longest)))
         return train(network, sets, given, device, run.seed, checkpoint, run.accelerator, stage)
 
 

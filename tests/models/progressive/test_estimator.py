@@ -45,6 +45,17 @@ class Watch(Callback):
         self.states.append({key: value.clone() for key, value in state.items()})
 
 
+class Lengths(Callback):
+    """Keep the norm of each step's gradient, as the optimizer gets it."""
+
+    def __init__(self) -> None:
+        self.found: list[float] = []
+
+    def on_grad_computed(self, net: Any, **kwargs: Any) -> None:
+        gradients = [p.grad for p in net.network.parameters() if p.grad is not None]
+        self.found.append(torch.nn.utils.get_total_norm(gradients).item())
+
+
 def assert_same(one: ProgressiveCNN, other: ProgressiveCNN) -> None:
     ours, theirs = one.module_.state_dict(), other.module_.state_dict()
     assert ours.keys() == theirs.keys()
@@ -93,6 +104,25 @@ class TestLearning:
         assert mixed.module_.head.weight.dtype == torch.float32
         assert not torch.equal(mixed.module_.head.weight, full.module_.head.weight)
         assert mixed.score(photos.X, photos.sentiments) > 0.8
+
+    @pytest.mark.parametrize("progressive", [False, True])
+    def test_no_gradient_is_longer_than_it_may_be(
+        self, quick: Quick, photos: Photos, progressive: bool
+    ) -> None:
+        def lengths(longest: float | None) -> list[float]:
+            watch = Lengths()
+            given = {"net_params": {"callbacks": [watch]}, "progressive": progressive}
+            quick(**given, gradient_clip_value=longest).fit(photos.X, photos.y)
+            return watch.found
+
+        free, cut = lengths(None), lengths(0.5)
+        assert max(free) > 1
+        assert len(cut) >= len(free) // 2
+        # of the first step alone it is known that both had the same gradient
+        assert cut[0] == pytest.approx(min(free[0], 0.5), rel=1e-3)
+        assert max(cut) <= 0.5 * (1 + 1e-5)
+        second = cut[-len(cut) // 4 :]
+        assert max(second) == pytest.approx(0.5, rel=1e-3)
 
     def test_calibrated_on_the_held_out(self, quick: Quick, photos: Photos) -> None:
         model = quick().fit(photos.X, photos.y)
@@ -298,6 +328,10 @@ class TestRefusals:
             (
                 {"progressive_epochs": 0},
                 "progressive_epochs=0 must be a whole number from 1 on.",
+            ),
+            (
+                {"gradient_clip_value": 0},
+                "gradient_clip_value=0 must be None or a number above 0.",
             ),
             ({"dropout": 1}, "dropout=1 must be a number from 0 on and below 1."),
             (
