@@ -8,8 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # one worker a core: more threads in each would only wait for one another. It must be
+    # said before numpy or torch is loaded.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
 from PIL import Image
 
 from tests.s3 import KEYS, S3, serve_s3
