@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from emotag.emotions import LabelSet
 from emotag.errors import DataError, PhotoError, PhotosNotFoundError
 from emotag.grouping import DisjointSets
-from emotag.photos.decoding import hash_photo
 from emotag.photos.finding import find_photos
+from emotag.photos.opening import hash_photo
 
 __all__ = ["MANIFEST", "Dataset", "load_dataset", "load_photos", "split_dataset"]
 

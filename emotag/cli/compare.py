@@ -101,8 +101,7 @@ def compare(
     from emotag.models.catalogue import refuse_target_name
 
     require_training("emotag compare")
-    if "+" not in models:
-        choose_saliency(salient, saliency)
+    saliency = choose_saliency(salient, saliency, models)
     contestants = find_contestants(models, salient, saliency)
     refuse_target_name(target)
     refuse_folder(out, force=force)
@@ -115,13 +114,14 @@ def compare(
     make_splits(loaded, kind, folds=folds or 5, seed=seed)
     for recipe in contestants.values():
         ready_weights(recipe.backbone, None, quiet=quiet)
-    fitter = RecipeFitter(epochs, batch_size, device, saliency or "barrier")
+    fitter = RecipeFitter(epochs, batch_size, device, saliency)
     with progress_bar("Photos", len(loaded) * len(contestants), quiet=quiet) as advance:
         failures = prepare_all(fitter, list(contestants), loaded, advance)
 
     from emotag.evaluation.appearance import measure_photos
     from emotag.evaluation.comparing import judge_all
-    from emotag.evaluation.composing import Evaluation, write_evaluation
+    from emotag.evaluation.composing import write_evaluation
+    from emotag.evaluation.findings import Evaluation
     from emotag.evaluation.leaks import count_leaks, find_leaks
     from emotag.evaluation.report import report_of
     from emotag.evaluation.shortcuts import try_shortcuts

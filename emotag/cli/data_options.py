@@ -76,8 +76,11 @@ Publication = Annotated[
 ]
 
 
-def choose_saliency(salient: str | None, saliency: str | None) -> str:
-    """Return how what is salient is found, and refuse a way that would have no effect."""
-    if saliency is not None and salient is None:
+def choose_saliency(salient: str | None, saliency: str | None, models: str = "") -> str:
+    """Return how what is salient is found, and refuse a way that would have no effect.
+
+    `models` are those of a comparison, whose names may say what is done with it.
+    """
+    if saliency is not None and salient is None and "+" not in models:
         raise typer.BadParameter("--saliency says how what is salient is found; add --salient.")
     return saliency or "barrier"

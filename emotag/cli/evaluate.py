@@ -77,7 +77,8 @@ def evaluate(
     with progress_bar("Looking", len(judged.predictions), quiet=quiet) as advance:
         appearance = measure_photos(judged.predictions.paths.tolist(), jobs=jobs, progress=advance)
 
-    from emotag.evaluation.composing import Evaluation, write_evaluation
+    from emotag.evaluation.composing import write_evaluation
+    from emotag.evaluation.findings import Evaluation
     from emotag.evaluation.report import report_of
     from emotag.evaluation.shortcuts import try_shortcuts
 

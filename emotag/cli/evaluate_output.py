@@ -12,7 +12,8 @@ from emotag import __version__
 from emotag.cli.console import notes, results, safe
 from emotag.cli.tag_output import photos_text
 from emotag.errors import DataError
-from emotag.evaluation.composing import PAGE, About, Evaluation
+from emotag.evaluation.composing import PAGE
+from emotag.evaluation.findings import About, Evaluation
 
 __all__ = ["about", "parse_map", "print_evaluation", "report_folder"]
 

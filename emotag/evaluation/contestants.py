@@ -87,7 +87,7 @@ def split_name(name: str) -> tuple[str, str | None, str | None]:
 
 
 def find_contestants(
-    names: str, salient: str | None = None, saliency: str | None = None
+    names: str, salient: str | None = None, saliency: str = "barrier"
 ) -> "dict[str, Recipe]":
     """Return the recipes that are named, with commas between them, by their full names.
 
@@ -98,7 +98,7 @@ def find_contestants(
     salient : str, optional
         What is done with what is salient, where a name does not say it; the full
         name does.
-    saliency : str, optional
+    saliency : str, default='barrier'
         How what is salient is found.
 
     Raises
@@ -106,8 +106,7 @@ def find_contestants(
     DataError
         None is named, or one twice.
     ModelError
-        There is no such recipe, it takes no salient photos, or `saliency` is
-        given where none takes any.
+        There is no such recipe, or it takes no salient photos.
     WeightsError
         The network that finds what is salient is not at hand.
     """
@@ -124,12 +123,7 @@ def find_contestants(
     for name in asked:
         model, backbone, own = split_name(name)
         found[name] = find_recipe(model, backbone)
-        refuse_salient(found[name], own, saliency or "barrier")
-    if saliency and not any(split_name(name)[2] for name in asked):
-        raise ModelError(
-            "--saliency says how what is salient is found; add --salient, or name a model as "
-            f"{asked[0]}{_LOOKING_AT}{SALIENT[0]}."
-        )
+        refuse_salient(found[name], own, saliency)
     return found
 
 

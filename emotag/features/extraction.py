@@ -14,7 +14,7 @@ from emotag.errors import DataError, PhotoError, UnreadablePhoto
 from emotag.features.cache import FeatureCache
 from emotag.features.store import photo_key
 from emotag.parallel.threads import map_chunks
-from emotag.photos.decoding import hash_photo
+from emotag.photos.opening import hash_photo
 
 __all__ = [
     "Batch",

@@ -1,28 +1,21 @@
 """One photo opened, decoded no larger than needed, turned upright, or refused."""
 
-import hashlib
 import importlib
-import os
 import re
-import stat
-import struct
 import warnings
-import zlib
-from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from io import BytesIO
 from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emotag.errors import EmotagError, PhotoError, SkippedPhoto, UnreadablePhoto
-from emotag.photos.formats import ENDINGS, HEADER_BYTES, ending_of, sniff
-from emotag.photos.places import is_elsewhere, open_elsewhere
+from emotag.errors import PhotoError, SkippedPhoto, UnreadablePhoto
+from emotag.photos.modes import to_rgb, to_srgb
+from emotag.photos.opening import DECODER_ERRORS, explained, note_of, open_photo
 from emotag.photos.preprocess import Preprocess
 
 __all__ = [
@@ -31,7 +24,6 @@ __all__ = [
     "DecodedPhoto",
     "check_photo",
     "decode_photo",
-    "hash_photo",
     "reduce_photo",
     "reduce_to_side",
     "try_decoding",
@@ -56,22 +48,6 @@ _PLUGINS = {
     "HEIF": ("pillow_heif.as_plugin", "HeifImageFile"),
 }
 
-# What decoders raise on damaged files, beside OSError.
-_DECODER_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-
 # As the warnings module keeps its filters.
 _PILLOW_WARNINGS = ("ignore", None, Warning, re.compile(r"PIL\.|pillow_heif"), 0)
 
@@ -91,14 +67,6 @@ _TURNS: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 
 # The orientations whose rows are columns of the upright photo.
 _ON_THEIR_SIDE = (5, 6, 7, 8)
-
-_KINDS = (
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a FIFO"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 @dataclass(frozen=True)
@@ -244,7 +212,7 @@ def _decode(
     min_side: int = MIN_SIDE,
 ) -> DecodedPhoto:
     """Decode a photo no larger than needed, shrink it, and turn it upright."""
-    with _explained(path), _silent_pillow(), _open(path) as (file, kind):
+    with explained(path), _silent_pillow(), open_photo(path) as (file, kind):
         image = _open_image(path, file, kind)
         width, height = image.size
         _refuse_size(path, width, height, max_pixels, min_side)
@@ -253,8 +221,8 @@ def _decode(
         orientation = _orientation(image)
         turn = _TURNS.get(orientation, _TURNS[1])
         # What is small, or a centre crop, may be turned last as well, which is cheaper.
-        pixels = np.ascontiguousarray(turn(shrink(_to_rgb(image))))
-    return DecodedPhoto(pixels, width, height, _note(path, kind), orientation in _ON_THEIR_SIDE)
+        pixels = np.ascontiguousarray(turn(shrink(to_rgb(image))))
+    return DecodedPhoto(pixels, width, height, note_of(path, kind), orientation in _ON_THEIR_SIDE)
 
 
 def check_photo(path: str, *, max_pixels: int = MAX_PIXELS) -> str:
@@ -279,96 +247,10 @@ def check_photo(path: str, *, max_pixels: int = MAX_PIXELS) -> str:
     UnreadablePhoto
         It cannot be read, is no photo, or its beginning is damaged.
     """
-    with _explained(path), _silent_pillow(), _open(path) as (file, kind):
+    with explained(path), _silent_pillow(), open_photo(path) as (file, kind):
         width, height = _open_image(path, file, kind).size
         _refuse_size(path, width, height, max_pixels, MIN_SIDE)
-    return _note(path, kind)
-
-
-@contextmanager
-def _explained(path: str) -> Iterator[None]:
-    """Turn what decoders raise into errors that name the photo and the reason."""
-    try:
-        yield
-    except EmotagError:
-        # of this photo, or of something that every photo needs
-        raise
-    except Image.DecompressionBombError as error:
-        # some plugins check themselves, and no option of ours reaches their limit
-        raise SkippedPhoto(path, f"too many pixels: {_first_line(error)}") from error
-    except SyntaxError as error:
-        # what Pillow's plugins raise on a header that they do not understand
-        raise UnreadablePhoto(path, f"damaged or unsupported: {_first_line(error)}") from error
-    except MemoryError as error:
-        raise UnreadablePhoto(path, "there is not enough memory to read it") from error
-    except _DECODER_ERRORS as error:
-        raise UnreadablePhoto(path, f"damaged: {_first_line(error)}") from error
-    except OSError as error:
-        raise UnreadablePhoto(path, _os_reason(path, error)) from error
-
-
-def hash_photo(path: str) -> bytes:
-    """Return the SHA-256 of a photo's content.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-
-    Raises
-    ------
-    SkippedPhoto
-        No plain file.
-    UnreadablePhoto
-        It cannot be read, or is no photo.
-    """
-    try:
-        with _open(path) as (file, _):
-            return hashlib.file_digest(file, "sha256").digest()  # type: ignore[arg-type]
-    except PhotoError:
-        raise
-    except OSError as error:
-        raise UnreadablePhoto(path, _os_reason(path, error)) from error
-    except ValueError as error:
-        # a path that no file system can have
-        raise UnreadablePhoto(path, _first_line(error)) from error
-
-
-@contextmanager
-def _open(path: str) -> Iterator[tuple[BinaryIO, str]]:
-    """Open what begins as a photo does, wherever it is."""
-    with _open_elsewhere(path) if is_elsewhere(path) else _open_file(path) as file:
-        header = file.read(HEADER_BYTES)
-        file.seek(0)
-        kind = sniff(header)
-        if kind is None:
-            raise UnreadablePhoto(path, _no_photo(header))
-        yield file, kind
-
-
-@contextmanager
-def _open_elsewhere(path: str) -> Iterator[BinaryIO]:
-    with open_elsewhere(path) as file:
-        yield file
-
-
-@contextmanager
-def _open_file(path: str) -> Iterator[BinaryIO]:
-    """Open a plain file; notice if it changes meanwhile."""
-    _refuse_special(path, os.stat(path))
-    # O_NONBLOCK: should a FIFO have taken its place since, opening must not wait
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    with open(os.open(path, flags), "rb") as file:
-        before = os.fstat(file.fileno())
-        _refuse_special(path, before)
-        try:
-            yield file
-        except PhotoError:
-            raise
-        except (OSError, Image.DecompressionBombError, *_DECODER_ERRORS):
-            _refuse_changed(path, before, os.fstat(file.fileno()))
-            raise
-        _refuse_changed(path, before, os.fstat(file.fileno()))
+    return note_of(path, kind)
 
 
 @contextmanager
@@ -384,17 +266,6 @@ def _silent_pillow() -> Iterator[None]:
     finally:
         with suppress(ValueError):
             filters.remove(_PILLOW_WARNINGS)  # type: ignore[attr-defined]
-
-
-def _refuse_special(path: str, status: os.stat_result) -> None:
-    for is_kind, name in _KINDS:
-        if is_kind(status.st_mode):
-            raise SkippedPhoto(path, f"{name}, not a file")
-
-
-def _refuse_changed(path: str, before: os.stat_result, after: os.stat_result) -> None:
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise UnreadablePhoto(path, "changed while it was read")
 
 
 def _refuse_size(path: str, width: int, height: int, max_pixels: int, min_side: int) -> None:
@@ -424,28 +295,8 @@ def _orientation(image: Image.Image) -> int:
     """Return EXIF's orientation, 1 to 8; damaged EXIF counts as upright."""
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except (OSError, *_DECODER_ERRORS):
+    except (OSError, *DECODER_ERRORS):
         return 1
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Return a photo of any mode as RGB of 8 bits."""
-    if image.mode.startswith("I") or image.mode == "F":
-        return _to_grey(image).convert("RGB")
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return _on_white(image)
-    return image.convert("RGB")
-
-
-def _to_grey(image: Image.Image) -> Image.Image:
-    """Scale grey values of 16 or 32 bits, or floats, down to 8 bits."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    highest = float(values.max(initial=0.0))
-    if image.mode == "F":
-        full = 1.0 if highest <= 1.0 else max(highest, 255.0)
-    else:
-        full = max(highest, 65535.0)
-    return Image.fromarray(np.clip(values * (255.0 / full), 0, 255).astype(np.uint8))
 
 
 def _fitting_area(area: int, width: int, height: int) -> tuple[int, int]:
@@ -464,59 +315,4 @@ def _shrink(
     fitting: Callable[[int, int], tuple[int, int]], image: Image.Image
 ) -> NDArray[np.uint8]:
     small = image.resize(fitting(*image.size), Image.Resampling.LANCZOS, reducing_gap=2.0)
-    return np.asarray(_to_srgb(small, image.info.get("icc_profile")))
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """Return a photo in sRGB; a profile that is damaged or not of RGB is passed over."""
-    # where a profile names its colour space (ICC.1:2022, 7.2)
-    if not profile or profile[16:20] != b"RGB ":
-        return image
-    # imported here: few photos hold a profile
-    from PIL import ImageCms
-
-    try:
-        own, target = ImageCms.ImageCmsProfile(BytesIO(profile)), ImageCms.createProfile("sRGB")
-        return ImageCms.profileToProfile(image, own, target) or image
-    except (ImageCms.PyCMSError, *_DECODER_ERRORS, OSError):
-        return image
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    layer = image.convert("RGBA")
-    white = Image.new("RGBA", layer.size, "white")
-    return Image.alpha_composite(white, layer).convert("RGB")
-
-
-def _note(path: str, kind: str) -> str:
-    ending = ending_of(path)
-    if ENDINGS.get(ending) == kind:
-        return ""
-    return f"{kind} under the ending {ending}" if ending else f"{kind} without an ending"
-
-
-def _no_photo(header: bytes) -> str:
-    if not header:
-        return "empty file"
-    try:
-        # not the end of the file, so the last character may be cut
-        text = getincrementaldecoder("utf-8")().decode(header)
-    except UnicodeDecodeError:
-        return "not a photo"
-    is_text = all(letter.isprintable() or letter.isspace() for letter in text)
-    return "not a photo but text" if is_text else "not a photo"
-
-
-def _os_reason(path: str, error: OSError) -> str:
-    if isinstance(error, PermissionError):
-        return "no permission to read it"
-    if isinstance(error, FileNotFoundError):
-        return "broken link" if os.path.islink(path) else "does not exist (any more)"
-    if error.errno is None:
-        return f"damaged: {_first_line(error)}"
-    return error.strerror or _first_line(error)
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
+    return np.asarray(to_srgb(small, image.info.get("icc_profile")))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas
 import pytest
 
-from emotag.photos.decoding import hash_photo
+from emotag.photos.opening import hash_photo
 from tests.cli.program import command, run, run_here
 from tests.conftest import draw_photo
 from tests.photos.crafted import Entry, build_zip

@@ -12,7 +12,8 @@ import pytest
 
 from emotag.emotions import FIVE, LabelSet
 from emotag.errors import StorageError, UnreadablePhoto
-from emotag.evaluation.composing import About, Evaluation, write_evaluation
+from emotag.evaluation.composing import write_evaluation
+from emotag.evaluation.findings import About, Evaluation
 from emotag.evaluation.leaks import Leak, LeakCount
 from emotag.evaluation.learning import Point
 from emotag.evaluation.metrics import Figure

@@ -28,9 +28,9 @@ from emotag.photos.decoding import (
     MIN_SIDE,
     DecodedPhoto,
     decode_photo,
-    hash_photo,
     reduce_photo,
 )
+from emotag.photos.opening import hash_photo
 from emotag.photos.preprocess import Preprocess
 from tests.conftest import as_ordinary_user, draw_photo
 

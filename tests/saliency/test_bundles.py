@@ -257,6 +257,9 @@ class TestProgram:
         for command in ("fit", "compare"):
             assert run_here(command, "--saliency", "spectral") == 2
             assert "add --salient" in capsys.readouterr().err
+        # a model whose name says so is looked for, and the data after it
+        assert run_here("compare", "missing", "--models", "lite0+crop", "--saliency", "eyes") == 1
+        assert "Unknown saliency 'eyes'" in capsys.readouterr().err
 
     @pytest.mark.parametrize(
         ("options", "message"),

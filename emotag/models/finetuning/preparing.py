@@ -12,7 +12,7 @@ from emotag.features.store import photo_key
 from emotag.models.finetuning.broken import BrokenPhotos
 from emotag.models.finetuning.photos import Augmentation, Labelled, PhotoSet
 from emotag.parallel.threads import map_chunks
-from emotag.photos.decoding import hash_photo
+from emotag.photos.opening import hash_photo
 from emotag.photos.preprocess import Preprocess
 
 __all__ = ["decode_ahead", "decode_sets", "hash_photos"]
