@@ -346,7 +346,8 @@ def open_database(path: str, schema: str, version: int) -> sqlite3.Connection:
             path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
     except (OSError, sqlite3.Error) as error:
-        raise StorageError(f"{path} cannot be opened: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise StorageError(f"{path} cannot be opened: {reason}") from error
     try:
         _prepare(connection, schema, version)
     except sqlite3.Error as error:

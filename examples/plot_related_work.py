@@ -19,8 +19,14 @@ import time
 import matplotlib.pyplot as plt
 
 from emotag.dataset import load_dataset
+from emotag.errors import EmotagError
 from emotag.evaluation.comparing import judge_all
-from emotag.evaluation.contestants import RecipeFitter, prepare_all
+from emotag.evaluation.contestants import (
+    RecipeFitter,
+    find_contestants,
+    identify_networks,
+    prepare_all,
+)
 from emotag.evaluation.literature import LITERATURE
 from emotag.evaluation.report import Report, report_of
 from emotag.evaluation.splits import make_splits
@@ -40,23 +46,30 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="of networks that are trained")
     parser.add_argument("--out", help="the picture; by default related_work_TARGET.png")
     given = parser.parse_args()
-    reports = fit_and_judge(given.data, given.target, given.models.split(","), given.epochs)
+    try:
+        reports = fit_and_judge(given.data, given.target, given.models, given.epochs)
+    except EmotagError as error:
+        parser.exit(1, f"{error}\n")
     print_table(reports)
     draw(reports, given.target, given.out or f"related_work_{given.target}.png")
 
 
-def fit_and_judge(data: str, target: str, models: list[str], epochs: int | None) -> list[Report]:
+def fit_and_judge(data: str, target: str, models: str, epochs: int | None) -> list[Report]:
     """Return a report for each model, all of the same photos."""
     loaded = load_dataset([data])
     dataset = (loaded.for_sentiment() if target == "sentiment" else loaded).labelled
     fitter = RecipeFitter(epochs=epochs)
-    dataset = without_failures(dataset, prepare_all(fitter, models, dataset, lambda _: None))
+    contestants = find_contestants(models)
+    dataset = without_failures(
+        dataset, prepare_all(fitter, list(contestants), dataset, lambda _: None)
+    )
+    networks = identify_networks(contestants)
     splits = make_splits(dataset, "given")
     print(f"{len(splits[0].train):,} photos to learn from, {len(splits[0].test):,} to judge with")
     reports = []
-    for model in models:
+    for model in contestants:
         begun = time.monotonic()
-        said = judge_all(dataset, splits, [model], fitter, both_ways=False)
+        said = judge_all(dataset, splits, [model], fitter, both_ways=False, networks=networks)
         reports.append(report_of(said[model]))
         print(f"{model}: fitted and judged in {time.monotonic() - begun:.0f} s", flush=True)
     return reports

@@ -5,8 +5,10 @@ import json
 import logging
 import os
 import re
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -31,6 +33,9 @@ OPSET = 18
 _EXPORT_VERSION = 3
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
+
+# torch exports one network at a time; who waits finds what another thread has kept
+_EXPORTING = threading.RLock()
 
 _INPUT = "input"
 _OUTPUT = "features"
@@ -157,11 +162,17 @@ def _open_onnx(backbone: Backbone, layer: str) -> Any:
     path = os.path.join(cache_folder(), "networks", f"{name}-{layer}-{key}.network")
     model = _kept(path)
     if model is None:
-        network = _load(backbone, layer)
-        size = backbone.preprocess.size
-        model = export_onnx(network, size, input_name=_INPUT, output_names=[_OUTPUT])
-        _keep(path, model)
+        with _EXPORTING:
+            model = _kept(path) or _export(backbone, layer, path)
     return open_session(model, name=f"backbone {backbone.name}")
+
+
+def _export(backbone: Backbone, layer: str, path: str) -> bytes:
+    """Return a backbone's ONNX form, and keep it in the cache."""
+    size = backbone.preprocess.size
+    model = export_onnx(_load(backbone, layer), size, input_name=_INPUT, output_names=[_OUTPUT])
+    _keep(path, model)
+    return model
 
 
 def _kept(path: str) -> bytes | None:
@@ -196,6 +207,8 @@ def export_onnx(
 ) -> bytes:
     """Return a network as the content of one ONNX file, weights included.
 
+    It may be called from several threads, which wait for one another.
+
     Parameters
     ----------
     network : torch.nn.Module
@@ -216,30 +229,36 @@ def export_onnx(
         With a free number of photos.
     """
     example = torch.zeros(2, n_features) if size is None else torch.zeros(2, 3, size, size)
-    exporter_log = logging.getLogger("torch.onnx")
-    level = exporter_log.level
-    exporter_log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # of the exporter's own inside, which a user can do nothing about
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                network,
-                (example,),
-                input_names=[input_name],
-                output_names=list(output_names),
-                dynamic_shapes=({0: torch.export.Dim("n_photos")},),
-                opset_version=OPSET,
-                dynamo=True,
-                external_data=False,
-                verbose=False,
-            )
-    finally:
-        exporter_log.setLevel(level)
+    with _EXPORTING, _quiet_exporter():
+        program = torch.onnx.export(
+            network,
+            (example,),
+            input_names=[input_name],
+            output_names=list(output_names),
+            dynamic_shapes=({0: torch.export.Dim("n_photos")},),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
     assert program is not None
     model = program.model_proto
     _forget_origin(model)
     return bytes(model.SerializeToString())
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep back what the exporter says of its own inside, which a user can do nothing about."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
 
 
 def _forget_origin(model: onnx.ModelProto) -> None:

@@ -137,6 +137,8 @@ def refuse_target(folder: str, *, force: bool) -> None:
     StorageError
         Something is there that is not to be replaced, or nothing can be written there.
     """
+    if not folder:
+        raise StorageError("The model's folder has no name; give one, such as models/mine.")
     refuse_existing(folder, force=force)
     _refuse_unwritable(folder)
     if not os.path.lexists(folder) or _holds_only_a_bundle(folder):
@@ -156,6 +158,16 @@ def _refuse_unwritable(folder: str) -> None:
     effective = os.access in os.supports_effective_ids
     if not os.access(parent, os.W_OK, effective_ids=effective):
         raise StorageError(f"{folder} cannot be written: no permission for the folder {parent}.")
+    # imported here: who tags saves nothing
+    import tempfile
+
+    try:
+        # permissions do not say it all: a file system may be one of the kernel's own, or full
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".emotag-"):
+            pass
+    except OSError as error:
+        reason = f"nothing can be made in {parent} ({error.strerror})"
+        raise StorageError(f"{folder} cannot be written: {reason}.") from error
 
 
 def _holds_only_a_bundle(folder: str) -> bool:

@@ -92,17 +92,24 @@ def compare(
     from emotag.cli.console import progress_bar, stage
     from emotag.cli.evaluate_output import about, print_evaluation
     from emotag.cli.tag_workers import choose_workers
-    from emotag.cli.weights import ready_weights
+    from emotag.cli.weights import ready_all
     from emotag.dataset import load_dataset
     from emotag.errors import require_training
     from emotag.evaluation.composing import refuse_folder
-    from emotag.evaluation.contestants import RecipeFitter, find_contestants, prepare_all
+    from emotag.evaluation.contestants import (
+        RecipeFitter,
+        find_contestants,
+        identify_networks,
+        prepare_all,
+        refuse_tuning,
+    )
     from emotag.evaluation.splits import choose_kind, describe_kind, make_splits
     from emotag.models.catalogue import refuse_target_name
 
     require_training("emotag compare")
     saliency = choose_saliency(salient, saliency, models)
     contestants = find_contestants(models, salient, saliency)
+    refuse_tuning(contestants, epochs=epochs, batch_size=batch_size)
     refuse_target_name(target)
     refuse_folder(out, force=force)
     folders = data or ["data"]
@@ -112,14 +119,13 @@ def compare(
     loaded = (loaded.for_sentiment() if target == "sentiment" else loaded).labelled
     kind = choose_kind(loaded, split, folds)
     make_splits(loaded, kind, folds=folds or 5, seed=seed)
-    for recipe in contestants.values():
-        ready_weights(recipe.backbone, None, quiet=quiet)
+    ready_all((recipe.backbone for recipe in contestants.values()), quiet=quiet)
     fitter = RecipeFitter(epochs, batch_size, device, saliency)
     with progress_bar("Photos", len(loaded) * len(contestants), quiet=quiet) as advance:
         failures = prepare_all(fitter, list(contestants), loaded, advance)
 
     from emotag.evaluation.appearance import measure_photos
-    from emotag.evaluation.comparing import judge_all
+    from emotag.evaluation.comparing import curve_of, judge_all
     from emotag.evaluation.composing import write_evaluation
     from emotag.evaluation.findings import Evaluation
     from emotag.evaluation.leaks import count_leaks, find_leaks
@@ -133,13 +139,19 @@ def compare(
         choose_workers(jobs if jobs and jobs > 1 else None, dask),
         progress_bar("Fits", len(splits) * len(contestants), quiet=quiet) as advance,
     ):
-        said = judge_all(dataset, splits, list(contestants), fitter, seed=seed, tell=advance)
+        said = judge_all(
+            dataset,
+            splits,
+            list(contestants),
+            fitter,
+            seed=seed,
+            networks=identify_networks(contestants),
+            tell=advance,
+        )
     with progress_bar("Looking", len(dataset), quiet=quiet) as advance:
         appearance = measure_photos(dataset.paths.tolist(), progress=advance)
     points, first = [], next(iter(contestants))
     if curve:
-        from emotag.evaluation.comparing import curve_of
-
         with stage(f"Fitting {first} on shares of the photos", quiet=quiet):
             points = curve_of(first, dataset, splits[0], fitter, seed=seed)
     with stage("Drawing", quiet=quiet):

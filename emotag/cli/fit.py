@@ -33,7 +33,8 @@ def fit(
         typer.Option(
             "--backbone",
             metavar="NAME",
-            help="Network for linear or svm, also timm:NAME, clip:ARCH/TAG or onnx:FILE.",
+            help="Network for a recipe that takes one: of emotag models, timm:NAME, clip:ARCH/TAG "
+            "or onnx:FILE.",
             show_default="the model's own",
         ),
     ] = None,
@@ -105,7 +106,7 @@ def fit(
     # All that can be refused is refused before the long work, and before torch is loaded.
     require_training("emotag fit")
     recipe = find_recipe(model, backbone)
-    refuse_unfit(recipe, target)
+    refuse_unfit(recipe, target, has_weights=weights is not None)
     refuse_backbone(recipe.backbone, weights)
     saliency = choose_saliency(salient, saliency)
     refuse_salient(recipe, salient, saliency)

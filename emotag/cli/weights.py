@@ -1,6 +1,8 @@
 """Pretrained weights fetched with a progress bar."""
 
-__all__ = ["fetch_weights", "ready_weights", "refuse_backbone"]
+from collections.abc import Iterable
+
+__all__ = ["fetch_weights", "ready_all", "ready_weights", "refuse_backbone"]
 
 
 def refuse_backbone(name: str | None, file: str | None) -> None:
@@ -33,6 +35,18 @@ def ready_weights(name: str | None, file: str | None = None, *, quiet: bool = Fa
     """
     if name is not None:
         fetch_weights(name, file, quiet=quiet)
+
+
+def ready_all(names: Iterable[str | None], *, quiet: bool = False) -> None:
+    """Have the weights of several models' backbones at hand.
+
+    Raises
+    ------
+    ModelError, WeightsError
+        As of `fetch_weights`.
+    """
+    for name in names:
+        ready_weights(name, quiet=quiet)
 
 
 def fetch_weights(name: str, file: str | None = None, *, quiet: bool = False) -> str:

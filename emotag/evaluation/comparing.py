@@ -51,6 +51,8 @@ class Fold:
         Of the fit.
     both_ways : bool
         Whether sentiment is also learnt by a fit of its own.
+    network : str
+        What tells the network that it stands on from another of the same name.
     """
 
     model: str
@@ -60,6 +62,7 @@ class Fold:
     fit: Fitter
     seed: int
     both_ways: bool = True
+    network: str = ""
 
     def __call__(self) -> Predictions:
         """Return what the model says of the photos it has not learnt from.
@@ -120,6 +123,7 @@ class Fold:
             self.dataset.groups[self.split.train].tolist(),
             self.dataset.digests[self.split.test].tolist(),
             *(() if self.both_ways else ("one way",)),
+            *((self.network,) if self.network else ()),
         ]
         # how it is fitted, such as for how many epochs, is in the pickle
         key = hashlib.sha256(json.dumps(parts).encode() + pickle.dumps(self.fit)).hexdigest()[:24]
@@ -170,6 +174,7 @@ def judge_all(
     *,
     seed: int = 0,
     both_ways: bool = True,
+    networks: Mapping[str, str] | None = None,
     tell: Callable[[int], object] = lambda _: None,
 ) -> dict[str, Predictions]:
     """Fit and judge each model on each split, on workers if `joblib.parallel_config` names any.
@@ -188,6 +193,9 @@ def judge_all(
         Of the fits.
     both_ways : bool, default=True
         Whether sentiment is also learnt by a fit of its own, beside being folded.
+    networks : mapping of str to str, optional
+        By model, what tells its network from another of the same name, as
+        `emotag.evaluation.contestants.identify_networks` returns it.
     tell : callable
         Told of each fit that is done.
 
@@ -203,7 +211,7 @@ def judge_all(
     """
     labels = LabelSet.from_names(dataset.labels.tolist())
     folds = [
-        Fold(model, split, dataset, labels, fit, seed, both_ways)
+        Fold(model, split, dataset, labels, fit, seed, both_ways, (networks or {}).get(model, ""))
         for model in models
         for split in splits
     ]

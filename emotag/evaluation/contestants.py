@@ -1,6 +1,7 @@
 """The models of a comparison by name, and how each is fitted."""
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,11 @@ from emotag.saliency.preprocess import SALIENT
 if TYPE_CHECKING:
     from emotag.models.catalogue import Recipe
 
-__all__ = ["RecipeFitter", "find_contestants", "prepare_all"]
+__all__ = ["RecipeFitter", "find_contestants", "identify_networks", "prepare_all", "refuse_tuning"]
 
 _ON = "@"
 _LOOKING_AT = "+"
+_TRAINED = ("finetune", "progressive")
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ def split_name(name: str) -> tuple[str, str | None, str | None]:
     if plus and last in SALIENT and front.rpartition(_LOOKING_AT)[2] in SALIENT:
         raise ModelError(f"{name!r} says twice what is done with what is salient.")
     named, salient = (front, last) if plus and last in SALIENT else (name, None)
-    model, _, backbone = named.partition(_ON)
+    model, on, backbone = named.partition(_ON)
+    if on and not backbone:
+        raise ModelError(f"{name!r} names no network after {_ON}.")
     return model, backbone or None, salient
 
 
@@ -124,6 +128,46 @@ def find_contestants(
         model, backbone, own = split_name(name)
         found[name] = find_recipe(model, backbone)
         refuse_salient(found[name], own, saliency)
+    return found
+
+
+def refuse_tuning(contestants: "Mapping[str, Recipe]", **tuning: int | None) -> None:
+    """Refuse what is said of a training where no network is trained.
+
+    Raises
+    ------
+    ModelError
+        None of the models is a network that is trained, but something is said of it.
+    """
+    said = [f"--{name.replace('_', '-')}" for name, value in tuning.items() if value is not None]
+    if said and not any(recipe.family.name in _TRAINED for recipe in contestants.values()):
+        raise ModelError(
+            f"{' and '.join(said)} can be set for networks that are trained only; of "
+            f"{', '.join(contestants)} none is."
+        )
+
+
+def identify_networks(contestants: "Mapping[str, Recipe]") -> dict[str, str]:
+    """Return what tells each model's network from another of the same name.
+
+    Parameters
+    ----------
+    contestants : mapping of str to Recipe
+        As `find_contestants` returns them; those that stand on no network have none.
+
+    Raises
+    ------
+    WeightsError
+        The weights are missing or altered.
+    """
+    from emotag.backbones.registry import find_backbone
+
+    found = {}
+    for name, recipe in contestants.items():
+        if recipe.backbone is not None:
+            backbone = find_backbone(recipe.backbone)
+            said = [backbone.weights.identity(), backbone.preprocess.to_dict()]
+            found[name] = json.dumps(said, sort_keys=True)
     return found
 
 

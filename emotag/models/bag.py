@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -17,7 +17,7 @@ __all__ = ["BagOfWords"]
 _MOST_DESCRIPTORS = 100_000
 
 
-class BagOfWords(TransformerMixin, BaseEstimator):
+class BagOfWords(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """The shares of a photo's local descriptors that are nearest to each word of a codebook.
 
     Parameters
@@ -111,6 +111,10 @@ class BagOfWords(TransformerMixin, BaseEstimator):
             nearest = self._nearest(descriptors)
             shares[row] = np.bincount(nearest, minlength=len(self.words_)) / len(descriptors)
         return shares
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.words_)
 
     def _find_words(self, descriptors: NDArray[np.float64]) -> NDArray[np.float64]:
         rng = np.random.default_rng(self.random_state)

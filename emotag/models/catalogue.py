@@ -147,7 +147,7 @@ def find_recipe(name: str, backbone: str | None = None) -> Recipe:
     return Recipe(name, FAMILIES[name], FAMILIES[name].backbone)
 
 
-def refuse_unfit(recipe: Recipe, target: str) -> None:
+def refuse_unfit(recipe: Recipe, target: str, *, has_weights: bool = False) -> None:
     """Refuse a recipe of which no model could be saved, or an unknown target, before it is fitted.
 
     Parameters
@@ -156,13 +156,15 @@ def refuse_unfit(recipe: Recipe, target: str) -> None:
         As `find_recipe` returns it.
     target : str
         What is to be learnt.
+    has_weights : bool, default=False
+        Whether a file of the user's holds the network's weights.
 
     Raises
     ------
     ModelError
-        There is no such target; or the recipe crosses a network of the user's own
-        with hand-crafted features: a saved model may not name a file elsewhere, and
-        has no network of its own to hold it.
+        There is no such target; or the recipe crosses a network, or weights, of the
+        user's own with hand-crafted features: a saved model may not name a file
+        elsewhere, and has no network of its own to hold it.
 
     Examples
     --------
@@ -173,6 +175,11 @@ def refuse_unfit(recipe: Recipe, target: str) -> None:
         raise ModelError(
             "A fusion on a network of your own cannot be saved. emotag compare --models "
             f"fusion@{recipe.backbone} judges it; linear, svm and fc7 on it can be saved."
+        )
+    if recipe.family.name == "fusion" and has_weights:
+        raise ModelError(
+            "A fusion on weights of your own cannot be tagged with; leave --weights out, or choose "
+            "linear, svm or fc7, which keep them in the model."
         )
 
 

@@ -16,6 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from emotag.errors import DataError, ModelError
+from emotag.models.finetuning.checks import check_class_weight
 
 __all__ = ["LateFusion"]
 
@@ -24,6 +25,9 @@ Array = NDArray[np.float64]
 # Neighbouring cells of a saliency map say nearly the same, so that the last digits of the
 # coefficients take most of the time; scores differ by hundredths.
 _TOLERANCE = 1e-3
+
+# How often folds of groups are drawn before there are to be fewer of them.
+_DRAWS = 10
 
 # Of a component's variance, beside the first one's.
 _LEAST_SHARE = 1e-6
@@ -63,7 +67,7 @@ class LateFusion(ClassifierMixin, BaseEstimator):
     class_weight : dict or 'balanced', default='balanced'
         Weights by class, of all classifiers.
     random_state : int, optional
-        Chooses the folds.
+        Chooses the folds, and what the condensing of much content draws.
 
     Attributes
     ----------
@@ -147,6 +151,7 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         self._refuse_other_columns(X)
         self.classes_, codes = np.unique(y, return_inverse=True)
+        check_class_weight(self.class_weight, self.classes_.tolist())
         folds = self._folds(X, codes, groups)
         blocks = self._blocks()
         scores = [
@@ -218,11 +223,12 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         scaled = scaler.transform(seen)
         if not scaled.any():
             return None
-        pca = PCA(size, whiten=True).fit(scaled)
+        pca = PCA(size, whiten=True, random_state=self.random_state).fit(scaled)
         # what is left once all that varies is said is rounding, which whitening would blow up
         varies = pca.explained_variance_ > _LEAST_SHARE * pca.explained_variance_[0]
         if not varies.all():
-            pca = PCA(int(varies.sum()), whiten=True).fit(scaled)
+            n_varying = int(varies.sum())
+            pca = PCA(n_varying, whiten=True, random_state=self.random_state).fit(scaled)
         return make_pipeline(scaler, pca)
 
     def _linear(self, C: float) -> Pipeline:
@@ -234,11 +240,6 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         if not isinstance(self.class_weight, dict):
             return self.class_weight
         names = self.classes_.tolist()
-        if strange := [label for label in self.class_weight if label not in names]:
-            raise ModelError(
-                f"class_weight has {strange[0]!r}, but the classes are "
-                f"{', '.join(map(str, names))}."
-            )
         return {names.index(label): weight for label, weight in self.class_weight.items()}
 
     def _blocks(self) -> list[slice]:
@@ -253,7 +254,7 @@ class LateFusion(ClassifierMixin, BaseEstimator):
             raise DataError(
                 f"There is one class only, {self.classes_.tolist()[0]!r}; at least two are needed."
             )
-        together = np.arange(len(codes)) if groups is None else np.asarray(groups)
+        together = np.arange(len(codes)) if groups is None else _encoded(groups)
         if together.shape != codes.shape:
             raise DataError(f"groups has the shape {together.shape}, not one for each photo.")
         independent = [len(np.unique(together[codes == code])) for code in range(codes.max() + 1)]
@@ -263,10 +264,11 @@ class LateFusion(ClassifierMixin, BaseEstimator):
                 f"The class {self.classes_.tolist()[least]!r} has one photo, or one group of "
                 "photos; the fusion needs two that are independent. Add photos of it."
             )
-        kind = StratifiedKFold if groups is None else StratifiedGroupKFold
         n_folds = min(self.cv, independent[least])
-        splitter = kind(n_folds, shuffle=True, random_state=self.random_state)
-        return list(splitter.split(X, codes, None if groups is None else together))
+        if groups is None:
+            splitter = StratifiedKFold(n_folds, shuffle=True, random_state=self.random_state)
+            return list(splitter.split(X, codes))
+        return _group_folds(codes, together, n_folds, self.random_state)
 
     def _refuse_other_columns(self, X: Array) -> None:
         expected = sum(self.channels) + self.content
@@ -289,16 +291,40 @@ class LateFusion(ClassifierMixin, BaseEstimator):
                 raise ModelError(
                     f"{name}={getattr(self, name)!r} must be a whole number from {least} on."
                 )
-        weights: Any = self.class_weight
-        if not isinstance(weights, dict) and weights not in (None, "balanced"):
-            raise ModelError(
-                f"class_weight={weights!r}; choose from None, 'balanced', or a dict of label to "
-                "weight."
-            )
         for name in ("C", "final_C"):
             value: Any = getattr(self, name)
-            if not isinstance(value, int | float | np.number) or not value > 0:
+            is_number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+            if not is_number or not value > 0:
                 raise ModelError(f"{name}={value!r} must be a number above 0.")
+
+
+def _encoded(groups: ArrayLike) -> NDArray[np.intp]:
+    """Return groups as numbers."""
+    try:
+        return np.unique(np.asarray(groups), return_inverse=True)[1]
+    except TypeError as error:
+        raise DataError(f"The groups are of several kinds: {error}.") from error
+
+
+def _group_folds(
+    codes: NDArray[np.intp], groups: NDArray[np.intp], n_folds: int, random_state: int | None
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return folds that part no group, and leave photos of every class to learn from.
+
+    Where a draw leaves none of a class, another is made, and then one of fewer folds.
+    """
+    n_classes = len(np.unique(codes))
+    seeds = [random_state, *np.random.default_rng(random_state).integers(2**31, size=_DRAWS - 1)]
+    for count in range(n_folds, 1, -1):
+        for seed in seeds:
+            splitter = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+            folds = list(splitter.split(codes, codes, groups))
+            if all(len(np.unique(codes[learnt])) == n_classes for learnt, _ in folds):
+                return folds
+    raise DataError(
+        "The groups cannot be parted in two so that photos of every class are on both sides. Add "
+        "photos of other groups."
+    )
 
 
 def _is_whole(value: Any, least: int) -> bool:

@@ -16,6 +16,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from sklearn.svm import LinearSVC
 
+from emotag.backbones.runtime import choose_device
 from emotag.dataset import Dataset
 from emotag.errors import DataError, ModelError, PhotoError
 from emotag.features.cache import checkpoint_folder, remove_checkpoints
@@ -82,8 +83,9 @@ def make_model(
         VGG16, and ``'vgg16'``, ``'places205'`` and ``'resnet50'``, which are
         fine-tuned.
     backbone : str, optional
-        The network on which ``'linear'``, ``'svm'`` or ``'finetune'`` shall
-        stand; by default the recipe's own.
+        The network on which ``'linear'``, ``'svm'``, ``'concepts'``, ``'fused'``,
+        ``'finetune'``, ``'fc7'`` or ``'fusion'`` shall stand; by default the
+        recipe's own.
     layer : str, optional
         Of the backbone; by default its own choice.
     weights : path-like, optional
@@ -109,7 +111,7 @@ def make_model(
     ------
     ModelError
         There is no such recipe or backbone, and the message names the choices;
-        or the recipe takes no salient photos.
+        or the recipe takes no salient photos, no layer or no weights.
     WeightsError
         The network that finds what is salient is not at hand.
 
@@ -143,6 +145,11 @@ def make_model(
             saliency=saliency,
             class_weight="balanced",
             random_state=random_state,
+        )
+    if recipe.backbone is None and (layer, weights) != (None, None):
+        raise ModelError(
+            f"The model {name!r} stands on no network that is given, so it takes no layer and no "
+            "weights."
         )
     if family == "progressive":
         return ProgressiveCNN(PROGRESSIVE[name], class_weight="balanced", random_state=random_state)
@@ -271,9 +278,11 @@ def set_options(model: Model, folder: str, *, device: str = "auto", **tuning: An
     Raises
     ------
     ModelError
-        The model is not fine-tuned, but a parameter of that was said.
+        The device cannot be used; or the model is not fine-tuned, but a parameter of
+        that was said.
     """
     said = {name: value for name, value in tuning.items() if value is not None}
+    choose_device(device)
     if isinstance(model, NetworkClassifier):
         key = hashlib.sha256(os.path.abspath(folder).encode("utf-8", "surrogateescape")).hexdigest()
         kept = checkpoint_folder(key[:16])

@@ -12,6 +12,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from emotag.errors import ModelError
 from emotag.features.classic.color_layout import ColorLayout
 from emotag.features.classic.dominant_color import DominantColor
 from emotag.features.classic.edge_histogram import EdgeHistogram
@@ -41,7 +42,17 @@ def fuse_channels(cnn: CNNFeatures, random_state: int | None) -> tuple[FeatureUn
         The network, of which `content` takes the classes.
     random_state : int or None
         Chooses the folds.
+
+    Raises
+    ------
+    ModelError
+        The network has no classes of its own.
     """
+    if LOGITS not in cnn.chosen_backbone().layers:
+        raise ModelError(
+            f"A fusion needs a network that tells classes apart, for what is in a photo; "
+            f"{cnn.backbone!r} does not."
+        )
     content = CNNFeatures(cnn.backbone, layer=LOGITS, weights=cnn.weights)
     channels: list[tuple[str, Any]] = [
         ("lab", LabHistogram()),

@@ -69,9 +69,23 @@ class SklearnEngine:
         features = self._emotion.named_steps["features"]
         for part in extractors_of(features):
             failures |= {error.path: error for error in part.extract(list(notes)).failures}
-        sound = [path for path in paths if path not in failures]
-        scores = dict(zip(sound, self._score(sound, notes), strict=True)) if sound else {}
+        scores = self._score_sound(
+            [path for path in notes if path not in failures], notes, failures
+        )
         return [failures.get(path) or scores[path] for path in paths]
+
+    def _score_sound(
+        self, paths: Sequence[str], notes: dict[str, str], failures: dict[str, PhotoError]
+    ) -> dict[str, Scores]:
+        """Return what is said of photos; one that has gone since it was read is a failure."""
+        left = list(paths)
+        while left:
+            try:
+                return dict(zip(left, self._score(left, notes), strict=True))
+            except PhotoError as error:
+                left.remove(error.path)
+                failures[error.path] = error
+        return {}
 
     def _score(self, paths: Sequence[str], notes: dict[str, str]) -> list[Scores]:
         features = self._emotion.named_steps["features"].transform(np.array(paths))

@@ -200,10 +200,11 @@ def check_saliency(salient: str | None, saliency: str) -> None:
     >>> check_saliency("corp", "barrier")
     Traceback (most recent call last):
     ...
-    emotag.errors.ModelError: salient='corp'; choose from None, 'crop', 'weight'.
+    emotag.errors.ModelError: salient='corp'; choose 'crop' or 'weight', or leave it out.
     """
     if salient is not None and (not isinstance(salient, str) or salient not in SALIENT):
-        raise ModelError(f"salient={salient!r}; choose from None, {', '.join(map(repr, SALIENT))}.")
+        choices = " or ".join(map(repr, SALIENT))
+        raise ModelError(f"salient={salient!r}; choose {choices}, or leave it out.")
     if salient is not None:
         require_method(saliency)
     elif not isinstance(saliency, str) or saliency not in METHODS:

@@ -119,8 +119,8 @@ def salient_region(
     """
     require_method(method)
     if isinstance(photo, np.ndarray):
-        rows, columns = photo.shape[:2]
-        return smallest_region(saliency_map(photo, method), columns, rows, share=share)
+        found = saliency_map(photo, method)
+        return smallest_region(found, photo.shape[1], photo.shape[0], share=share)
     given: object = photo
     if not isinstance(given, str | bytes | os.PathLike):
         raise DataError(f"{photo!r} is neither the path of a photo nor pixels.")

@@ -34,6 +34,23 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "cache"
 
 
+def test_threads_that_need_the_same_new_network_get_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMOTAG_CACHE", str(tmp_path / "cache"))
+    start = threading.Barrier(4, timeout=60)
+
+    def run(_: int) -> NDArray[np.float32]:
+        start.wait()
+        return open_runner("tiny", "pool", "cpu")(PIXELS)
+
+    with registered(tiny_backbone(tmp_path)), ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(run, range(4)))
+    for features in found[1:]:
+        np.testing.assert_array_equal(features, found[0])
+    assert len(list((tmp_path / "cache" / "networks").iterdir())) == 1
+
+
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exported: Path) -> Iterator[Backbone]:
     """A small backbone, and a cache of its own."""

@@ -67,6 +67,43 @@ def test_a_fusion_that_could_not_be_saved_is_not_fitted(emotag: Emotag, inside: 
     outcome = emotag("fit", "--model", "fusion", "--backbone", "onnx:net.onnx")
     assert outcome.code == 1
     assert "A fusion on a network of your own cannot be saved" in outcome.err
+    outcome = emotag("fit", "--model", "fusion", "--weights", "mine.pth")
+    assert outcome.code == 1
+    assert "A fusion on weights of your own cannot be tagged with" in outcome.err
+
+
+def test_what_would_have_no_effect_is_refused(emotag: Emotag, inside: Path) -> None:
+    draw_labelled(inside / "data", ["love", "fear"], 8)
+    for command in (("fit", "--model", "mpeg7"), ("compare", "--models", "lab,gist")):
+        outcome = emotag(*command, "--epochs", "2", "-q")
+        assert outcome.code == 1
+        assert "--epochs can be set for" in outcome.err
+        outcome = emotag(*command, "--device", "foo", "-q")
+        assert outcome.code == 1
+        assert "device='foo' cannot be used here" in outcome.err
+
+
+def test_a_place_where_nothing_can_be_saved_is_refused_at_once(
+    emotag: Emotag, inside: Path
+) -> None:
+    draw_labelled(inside / "data", ["love", "fear"], 8)
+    for place, message in (("", "has no name"), ("/proc/model", "/proc/model cannot be written")):
+        outcome = emotag("fit", "--model", "lab", "-o", place)
+        assert outcome.code == 1
+        assert message in outcome.err
+        assert "photos" not in outcome.out
+
+
+def test_a_cache_that_cannot_be_used_says_where_another_may_be(
+    emotag: Emotag, inside: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draw_labelled(inside / "data", ["love", "fear"], 8)
+    assert emotag("fit", "--model", "lab", "-q").code == 0
+    (inside / "file").touch()
+    monkeypatch.setenv("EMOTAG_CACHE", str(inside / "file"))
+    outcome = emotag("tag", "--model", "lab", "data", "-o", "tags.csv")
+    assert outcome.code == 1
+    assert outcome.err.splitlines()[-1].endswith("; EMOTAG_CACHE names another place.")
 
 
 def test_a_fusion_of_few_photos_with_copies(emotag: Emotag, inside: Path) -> None:

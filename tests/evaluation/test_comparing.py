@@ -172,8 +172,13 @@ class TestKept:
         judge_all(photos, splits, ["colour"], fit)
         fit.fits()
 
-        def judge(dataset: Dataset = photos, fit: Fit = fit, seed: int = 0) -> list[str]:
-            judge_all(dataset, splits, ["colour"], fit, seed=seed)
+        def judge(
+            dataset: Dataset = photos,
+            fit: Fit = fit,
+            seed: int = 0,
+            networks: dict[str, str] | None = None,
+        ) -> list[str]:
+            judge_all(dataset, splits, ["colour"], fit, seed=seed, networks=networks)
             return fit.fits()
 
         assert judge() == []
@@ -184,6 +189,11 @@ class TestKept:
 
     def test_the_seed_counts(self, again: Any) -> None:
         assert again(seed=1)
+
+    def test_the_network_behind_the_name_counts(self, again: Any) -> None:
+        assert again(networks={"colour": "of other weights"})
+        assert again(networks={"colour": "of other weights"}) == []
+        assert again(networks={"colour": "of yet others"})
 
     @pytest.mark.parametrize("column", ["labels", "sentiments"])
     def test_what_is_learnt_counts(self, again: Any, photos: Dataset, column: str) -> None:

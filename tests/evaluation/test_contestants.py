@@ -1,20 +1,24 @@
 """The models of a comparison by name."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from emotag.backbones.registry import BACKBONES
 from emotag.errors import DataError, ModelError
 from emotag.evaluation.contestants import (
     RecipeFitter,
     find_contestants,
+    identify_networks,
     prepare_all,
     split_name,
 )
 from emotag.models.finetuning.estimator import FineTunedCNN
 from tests.evaluation.photo_sets import load_labelled
 from tests.models.conftest import tiny  # noqa: F401 - a fixture
+from tests.networks import registered, tiny_backbone
 
 
 class TestNames:
@@ -27,7 +31,6 @@ class TestNames:
         ("name", "parts"),
         [
             ("lite0", ("lite0", None, None)),
-            ("linear@", ("linear", None, None)),
             ("linear@onnx:a@b.onnx", ("linear", "onnx:a@b.onnx", None)),
             ("lite0+crop", ("lite0", None, "crop")),
             ("linear@timm:resnet18+weight", ("linear", "timm:resnet18", "weight")),
@@ -56,6 +59,21 @@ class TestNames:
             find_contestants("lite0,lite0+crop", "crop")
         with pytest.raises(ModelError, match=r"'lite0\+crop\+weight' says twice"):
             find_contestants("lite0+crop+weight")
+        with pytest.raises(ModelError, match="'fusion@' names no network after @"):
+            find_contestants("fusion@")
+
+    def test_networks_of_one_name_are_told_apart(self, tmp_path: Path) -> None:
+        found = {}
+        for name in ("one", "other"):
+            folder = tmp_path / name
+            folder.mkdir()
+            with registered(tiny_backbone(folder)) as backbone:
+                if name == "other":
+                    looking = replace(backbone.preprocess, interpolation="lanczos")
+                    BACKBONES["tiny"] = replace(backbone, preprocess=looking)
+                found[name] = identify_networks(find_contestants("linear@tiny,lab"))
+        assert list(found["one"]) == ["linear@tiny"]
+        assert found["one"] != found["other"]
 
     def test_an_unknown_way_to_find_what_is_salient(self) -> None:
         with pytest.raises(ModelError, match="Did you mean 'spectral'"):

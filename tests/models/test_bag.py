@@ -13,6 +13,12 @@ from emotag.models.bag import BagOfWords
 RNG = np.random.default_rng(0)
 
 
+def test_names_of_the_words() -> None:
+    bag = BagOfWords(size=2, n_words=2, random_state=0)
+    bag.set_output(transform="default").fit([[0.0, 0.0, 1.0, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    assert bag.get_feature_names_out().tolist() == ["bagofwords0", "bagofwords1"]
+
+
 @parametrize_with_checks([BagOfWords(size=1, n_words=5, random_state=0)])
 def test_scikit_learns_whole_list_of_checks(estimator: BaseEstimator, check: Any) -> None:
     check(estimator)

@@ -15,7 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from emotag.errors import DataError, ModelError
-from emotag.models.late_fusion import LateFusion
+from emotag.models.late_fusion import LateFusion, _group_folds
 
 RNG = np.random.default_rng(0)
 CODES = np.repeat([0, 1, 2], 40)
@@ -45,6 +45,38 @@ def test_without_content_it_is_scikit_learns_stacking() -> None:
     ours = LateFusion(C=0.1, final_C=0.1, random_state=0).fit(X, NAMES)
     expected = stacking.fit(X, NAMES).predict_proba(X)
     np.testing.assert_allclose(ours.predict_proba(X), expected, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_fusion_of_much_content() -> None:
+    # of so many columns, principal components are found by drawing
+    wide = np.column_stack([X, RNG.normal(size=(120, 1000))])
+    first, second = (
+        LateFusion((3, 2), content=1000, random_state=0).fit(wide, NAMES).predict_proba(wide)
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_folds_of_groups_leave_every_class_to_learn_from(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes, groups = rng.integers(0, 3, 30), rng.integers(0, 4, 30)
+    columns = rng.normal(size=(30, 3))
+    folds = _group_folds(codes, groups, 4, random_state=seed)
+    assert sorted(np.concatenate([judged for _, judged in folds]).tolist()) == list(range(30))
+    for learnt, judged in folds:
+        assert set(codes[learnt]) == {0, 1, 2}
+        assert not set(groups[learnt]) & set(groups[judged])
+    fusion = LateFusion(random_state=seed).fit(columns, NAMES[codes * 40], groups=groups)
+    assert fusion.predict_proba(columns).shape == (30, 3)
+
+
+def test_groups_that_cannot_be_parted_are_refused() -> None:
+    # each class has two groups, but of any two parts one lacks a class
+    codes = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2])
+    groups = np.array([0, 1, 1, 2, 2, 0, 0, 1, 2])
+    with pytest.raises(DataError, match="cannot be parted in two"):
+        LateFusion(random_state=0).fit(RNG.normal(size=(9, 2)), NAMES[codes * 40], groups=groups)
 
 
 def test_channels_say_more_together_than_each_alone() -> None:
@@ -129,6 +161,10 @@ def test_class_weights_by_label(weights: dict[str, float]) -> None:
         (LateFusion(n_content=0), ModelError, "n_content=0"),
         (LateFusion(cv=1), ModelError, "cv=1"),
         (LateFusion(C=0), ModelError, "C=0"),
+        (LateFusion(C=True), ModelError, "C=True"),
+        (LateFusion(class_weight={"awe": -1}), ModelError, "class_weight of 'awe' is -1"),
+        (LateFusion(class_weight={"awe": "x"}), ModelError, "class_weight of 'awe' is 'x'"),
+        (LateFusion(class_weight=np.ones(2)), ModelError, "choose from None, 'balanced'"),
         (LateFusion(final_C="1"), ModelError, "final_C='1'"),
         (LateFusion(class_weight="equal"), ModelError, "class_weight='equal'; choose from None"),
         (LateFusion(class_weight={"joy": 1}), ModelError, "class_weight has 'joy'"),

@@ -132,6 +132,58 @@ def test_a_bundle_without_a_network_says_so(saved: Callable[[str], Bundle]) -> N
     assert choose_engine("auto", 10**6, bundle.config) == "sklearn"
 
 
+@pytest.mark.parametrize("name", ["lab", "fusion"])
+@pytest.mark.parametrize("content", [b"", b"\xff\xd8\xff\xe0 and no more", None])
+def test_a_photo_that_goes_while_it_is_judged_is_one_failure(
+    fitted: Callable[[str], Pipeline],
+    saved: Callable[[str], Bundle],
+    photos: Photos,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: bytes | None,
+) -> None:
+    paths = [shutil.copy(path, tmp_path) for path in photos.X[:5].tolist()]
+    extract = LabHistogram.extract
+
+    def extract_and_lose(self: LabHistogram, *arguments: Any) -> Any:
+        found = extract(self, *arguments)
+        Path(paths[2]).unlink(missing_ok=True)
+        if content is not None:
+            Path(paths[2]).write_bytes(content)
+        return found
+
+    model = saved(name).folder
+    expected = fitted(name).predict(photos.X[:5])
+    monkeypatch.setattr(LabHistogram, "extract", extract_and_lose)
+    rows = {row.path: row for row in tag_photos(paths, model, opener=SKLEARN)}
+    assert [rows[path].status for path in paths] == ["tagged"] * 2 + ["failed"] + ["tagged"] * 2
+    reason = {None: "does not exist", b"": "empty file"}.get(content, "damaged")
+    assert rows[paths[2]].reason.startswith(reason)
+    others = [path for path in paths if path != paths[2]]
+    assert [rows[path].emotion for path in others] == np.delete(expected, 2).tolist()
+
+
+def test_the_same_seed_gives_the_same_fusion(photos: Photos) -> None:
+    first, second = (
+        fit_model(make_model("fusion", random_state=0), photos.X, photos.y, np.arange(40))
+        for _ in range(2)
+    )
+    np.testing.assert_array_equal(first.predict_proba(photos.X), second.predict_proba(photos.X))
+
+
+def test_what_stands_on_no_network_takes_no_part_of_one() -> None:
+    for name in ("mpeg7", "pcnn-2conv4fc"):
+        for given in ({"layer": "fc7"}, {"weights": "some.pth"}):
+            with pytest.raises(ModelError, match="takes no layer and no weights"):
+                make_model(name, **given)
+
+
+def test_a_fusion_wants_a_network_with_classes() -> None:
+    with pytest.raises(ModelError, match="a network that tells classes apart"):
+        make_model("fusion", backbone="tiny")
+
+
 def test_a_large_photo_is_skipped_by_its_header(
     saved: Callable[[str], Bundle], photos: Photos
 ) -> None:

@@ -264,7 +264,7 @@ class TestProgram:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            (("--salient", "corp"), "choose from None, 'crop', 'weight'"),
+            (("--salient", "corp"), "choose 'crop' or 'weight', or leave it out"),
             (("--salient", "crop", "--saliency", "eyes"), "Unknown saliency 'eyes'"),
             (("--salient", "crop", "--model", "mpeg7"), "takes no salient='crop'"),
             (("--salient", "crop", "--saliency", "u2netp"), "emotag models get u2netp"),

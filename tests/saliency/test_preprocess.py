@@ -156,9 +156,9 @@ def test_without_its_network_it_is_refused_at_once(own_cache: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"salient": "corp"}, "choose from None, 'crop', 'weight'"),
+        ({"salient": "corp"}, "choose 'crop' or 'weight', or leave it out"),
         ({"salient": None}, "Preprocess is for"),
-        ({"salient": ["crop"]}, "choose from None"),
+        ({"salient": ["crop"]}, "choose 'crop' or 'weight'"),
         ({"saliency": "barier"}, "Did you mean 'barrier'"),
         ({"saliency": {}}, "choose from barrier"),
         ({"saliency_sha256": "0" * 64}, "another network"),

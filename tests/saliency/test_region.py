@@ -137,3 +137,9 @@ def test_a_file_that_is_no_photo_is_named(tmp_path: Path) -> None:
 def test_a_share_that_makes_no_sense_is_refused(share: float) -> None:
     with pytest.raises(ModelError, match="share="):
         salient_region(disc()[0], share=share)
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 5), (4, 5, 1), (0, 5, 3)])
+def test_what_are_no_pixels_of_a_photo_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError):
+        salient_region(np.zeros(shape, dtype=np.uint8))
