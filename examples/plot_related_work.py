@@ -5,11 +5,12 @@ learnt from. Each model learns the emotions, or whether a photo is positive or
 negative; photos that have a sentiment only, such as those of tweets, count for the
 second. Prints a table in Markdown, and draws it beside what was published::
 
-    python examples/plot_related_work.py DATA --target emotion
-    python examples/plot_related_work.py DATA --target sentiment
+    python examples/plot_related_work.py DATA --target emotion --epochs 6
+    python examples/plot_related_work.py DATA --target sentiment --epochs 4
 
-The networks trained from scratch take most of the time: on two cores, hours. What
-was fitted is kept in the cache, so that a run that was stopped goes on.
+The networks trained from scratch take most of the time: on a core, about an hour for
+each of the two. What was fitted is kept in the cache, so that a run that was stopped
+goes on.
 """
 
 import argparse
