@@ -109,7 +109,7 @@ def rebuild_features(said: Mapping[str, Any], weights: Path = None) -> Any:
         if not isinstance(parts, list) or not 1 <= len(parts) <= _MOST_PARTS:
             raise ModelError("its features are not known to this emotag")
         return FeatureUnion(_refuse_names([_rebuild_part(part, weights) for part in parts]))
-    if name in CLASSIC:
+    if isinstance(name, str) and name in CLASSIC:
         return _rebuild_classic(CLASSIC[name], said["parameters"])
     return rebuild(said, None, weights)
 

@@ -1,5 +1,6 @@
 """Bundles read back as estimators and as torch networks; no pickle anywhere."""
 
+import inspect
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -139,18 +140,17 @@ def _tuned(bundle: Bundle) -> NetworkClassifier:
     """Return a network that was trained, whose weights are all in the bundle."""
     description = bundle.config.estimator[_TUNED]
     try:
-        if not isinstance(description, dict) or description["class"] not in _TRAINED:
+        if not isinstance(description, dict) or str(description["class"]) not in _TRAINED:
             raise ModelError("its network is not known to this emotag")
         kind, own = _TRAINED[description["class"]]
         classes = description["classes"]
-        if not isinstance(classes, list) or sorted(classes) != sorted(
-            bundle.config.label_set.names
-        ):
+        names = sorted(bundle.config.label_set.names)
+        if not isinstance(classes, list) or sorted(map(str, classes)) != names:
             raise ModelError("its network does not tell its labels apart")
-        parameters = _parameters(description, own)
+        parameters = _parameters(description, kind, own)
         check_parameters(kind(**parameters).get_params(deep=False), kind.__name__)
-        temperature = float(description["temperature"])
-        if not 0 < temperature < float("inf"):
+        temperature = description["temperature"]
+        if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
             raise ModelError(f"its temperature is {temperature}")
         return kind.restore(parameters, classes, _tensors(bundle), temperature)
     except KeyError as error:
@@ -164,11 +164,14 @@ def _tuned(bundle: Bundle) -> NetworkClassifier:
         raise BundleError(f"The model {bundle.folder} is refused: {reason}.") from error
 
 
-def _parameters(description: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, Any]:
+def _parameters(
+    description: Mapping[str, Any], kind: type[NetworkClassifier], own: tuple[str, ...]
+) -> dict[str, Any]:
     """Return the parameters of a trained network, read as a stranger's."""
     # models that were saved earlier have no settings
     settings = description.get("settings", {})
-    if not isinstance(settings, dict) or not set(settings) <= SETTINGS:
+    known = SETTINGS.intersection(inspect.signature(kind).parameters)
+    if not isinstance(settings, dict) or not known.issuperset(settings):
         raise ModelError("its settings are none that this emotag knows")
     parameters = settings | {name: description[name] for name in (*own, "dropout")}
     name = parameters[own[0]]

@@ -252,6 +252,7 @@ class TestDescriptions:
         ("said", "words"),
         [
             ({"class": "os.system", "parameters": {}}, "not known to this emotag"),
+            ({"class": ["GIST"], "parameters": {}}, "not known to this emotag"),
             ({"class": "GIST", "parameters": {}}, "GIST has other parameters"),
             ({"class": "GIST", "parameters": None}, "GIST has other parameters"),
             ({"class": "Union", "parts": []}, "not known to this emotag"),
