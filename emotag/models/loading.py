@@ -151,7 +151,7 @@ def _tuned(bundle: Bundle) -> NetworkClassifier:
         check_parameters(kind(**parameters).get_params(deep=False), kind.__name__)
         temperature = description["temperature"]
         if not isinstance(temperature, int | float) or not 0 < temperature < float("inf"):
-            raise ModelError(f"its temperature is {temperature}")
+            raise ModelError(f"its temperature is {temperature!r}")
         return kind.restore(parameters, classes, _tensors(bundle), temperature)
     except KeyError as error:
         raise BundleError(
