@@ -21,6 +21,7 @@ __all__ = [
     "lock_beside",
     "open_database",
     "refuse_existing",
+    "refuse_unwritable",
     "remove_partials",
     "replace_file",
     "replace_folder",
@@ -286,6 +287,28 @@ def refuse_existing(path: str, *, force: bool) -> None:
         )
 
 
+def refuse_unwritable(folder: str) -> None:
+    """Raise a StorageError if a folder could not be made, with those above it that are missing."""
+    parent = os.path.dirname(os.path.abspath(folder))
+    while not os.path.lexists(parent):
+        parent = os.path.dirname(parent)
+    if not os.path.isdir(parent):
+        raise StorageError(f"{folder} cannot be written: {parent} is not a folder.")
+    effective = os.access in os.supports_effective_ids
+    if not os.access(parent, os.W_OK, effective_ids=effective):
+        raise StorageError(f"{folder} cannot be written: no permission for the folder {parent}.")
+    # imported here: most commands make no folder
+    import tempfile
+
+    try:
+        # permissions do not say it all: a file system may be one of the kernel's own, or full
+        with tempfile.TemporaryDirectory(dir=parent, prefix=".emotag-"):
+            pass
+    except OSError as error:
+        reason = f"nothing can be made in {parent} ({error.strerror})"
+        raise StorageError(f"{folder} cannot be written: {reason}.") from error
+
+
 @contextmanager
 def _explaining(path: str, *ours: str) -> Iterator[None]:
     """Turn an error of writing to `path` into one that says so; others pass as they are."""
@@ -347,7 +370,9 @@ def open_database(path: str, schema: str, version: int) -> sqlite3.Connection:
         )
     except (OSError, sqlite3.Error) as error:
         reason = getattr(error, "strerror", None) or error
-        raise StorageError(f"{path} cannot be opened: {reason}") from error
+        raise StorageError(
+            f"{path} cannot be opened: {reason}; EMOTAG_CACHE names another place."
+        ) from error
     try:
         _prepare(connection, schema, version)
     except sqlite3.Error as error:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from emotag.bundle.config import CONFIG, NETWORK, BundleConfig
 from emotag.bundle.engine import OnnxEngine
 from emotag.errors import BundleError, StorageError
-from emotag.storage import refuse_existing
+from emotag.storage import refuse_existing, refuse_unwritable
 
 __all__ = ["Bundle", "open_bundle", "open_onnx", "refuse_target"]
 
@@ -140,34 +140,13 @@ def refuse_target(folder: str, *, force: bool) -> None:
     if not folder:
         raise StorageError("The model's folder has no name; give one, such as models/mine.")
     refuse_existing(folder, force=force)
-    _refuse_unwritable(folder)
+    refuse_unwritable(folder)
     if not os.path.lexists(folder) or _holds_only_a_bundle(folder):
         return
     raise StorageError(
         f"{folder} is not a saved model, or holds other files too, so --force does not replace "
         "it; choose another name, or move it away."
     )
-
-
-def _refuse_unwritable(folder: str) -> None:
-    parent = os.path.dirname(os.path.abspath(folder))
-    while not os.path.lexists(parent):
-        parent = os.path.dirname(parent)
-    if not os.path.isdir(parent):
-        raise StorageError(f"{folder} cannot be written: {parent} is not a folder.")
-    effective = os.access in os.supports_effective_ids
-    if not os.access(parent, os.W_OK, effective_ids=effective):
-        raise StorageError(f"{folder} cannot be written: no permission for the folder {parent}.")
-    # imported here: who tags saves nothing
-    import tempfile
-
-    try:
-        # permissions do not say it all: a file system may be one of the kernel's own, or full
-        with tempfile.TemporaryDirectory(dir=parent, prefix=".emotag-"):
-            pass
-    except OSError as error:
-        reason = f"nothing can be made in {parent} ({error.strerror})"
-        raise StorageError(f"{folder} cannot be written: {reason}.") from error
 
 
 def _holds_only_a_bundle(folder: str) -> bool:

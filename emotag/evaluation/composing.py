@@ -8,7 +8,7 @@ from emotag.evaluation.findings import Evaluation
 from emotag.evaluation.findings_files import NUMBERS, files_of
 from emotag.evaluation.findings_page import draw_pictures, page_of
 from emotag.evaluation.page import write_report
-from emotag.storage import refuse_existing, replace_folder
+from emotag.storage import refuse_existing, refuse_unwritable, replace_folder
 
 __all__ = ["PAGE", "refuse_folder", "write_evaluation"]
 
@@ -40,11 +40,7 @@ def refuse_folder(folder: str, *, force: bool) -> None:
                 f"{folder} holds something else than a report, which would be lost; choose another "
                 "name with --out."
             )
-    parent = os.path.dirname(os.path.abspath(folder))
-    while not os.path.exists(parent):
-        parent = os.path.dirname(parent)
-    if not os.access(parent, os.W_OK):
-        raise StorageError(f"{folder} cannot be written: no permission for the folder {parent}.")
+    refuse_unwritable(folder)
 
 
 def write_evaluation(

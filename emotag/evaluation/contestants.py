@@ -16,7 +16,6 @@ __all__ = ["RecipeFitter", "find_contestants", "identify_networks", "prepare_all
 
 _ON = "@"
 _LOOKING_AT = "+"
-_TRAINED = ("finetune", "progressive")
 
 
 @dataclass(frozen=True)
@@ -139,8 +138,10 @@ def refuse_tuning(contestants: "Mapping[str, Recipe]", **tuning: int | None) -> 
     ModelError
         None of the models is a network that is trained, but something is said of it.
     """
+    from emotag.models.catalogue import TRAINED
+
     said = [f"--{name.replace('_', '-')}" for name, value in tuning.items() if value is not None]
-    if said and not any(recipe.family.name in _TRAINED for recipe in contestants.values()):
+    if said and not any(recipe.family.name in TRAINED for recipe in contestants.values()):
         raise ModelError(
             f"{' and '.join(said)} can be set for networks that are trained only; of "
             f"{', '.join(contestants)} none is."

@@ -90,12 +90,7 @@ class BlobStore:
             f"(key BLOB PRIMARY KEY, {self.column} BLOB NOT NULL, used REAL NOT NULL);"
             f"CREATE INDEX {self.table}_used ON {self.table} (used)"
         )
-        try:
-            self._connection = open_database(self.path, schema, self.version)
-        except StorageError as error:
-            hint = "EMOTAG_CACHE names another place."
-            said = str(error)
-            raise StorageError(said if hint in said else f"{said}; {hint}") from error
+        self._connection = open_database(self.path, schema, self.version)
 
     @classmethod
     def default_path(cls) -> str:

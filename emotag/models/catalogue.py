@@ -11,6 +11,7 @@ __all__ = [
     "PROGRESSIVE",
     "RECIPES",
     "TARGETS",
+    "TRAINED",
     "Family",
     "Recipe",
     "find_recipe",
@@ -109,6 +110,9 @@ RECIPES: dict[str, Recipe] = {
 
 # The others also look at a photo by hand-made features, or by the network's own classes.
 _LOOKING = frozenset({"linear", "svm", "fc7", "finetune"})
+
+TRAINED = frozenset({"finetune", "progressive"})
+"""The families of networks that are trained as a whole."""
 
 TARGETS = ("emotion", "sentiment")
 """What a model may learn: the labels, or what they fold into."""

@@ -7,7 +7,7 @@ from typing import Any
 from sklearn.pipeline import FeatureUnion
 
 from emotag.errors import EmotagError, ModelError
-from emotag.features.classic.base import PhotoFeatures
+from emotag.features.classic.base import WITHOUT_EFFECT, PhotoFeatures
 from emotag.features.classic.catalogue import CLASSIC
 from emotag.features.cnn import CNNFeatures
 from emotag.models.trunks import Path, backbone_of, describe, is_supported, parts_of, rebuild
@@ -20,8 +20,6 @@ __all__ = [
     "width_of",
 ]
 
-# How a photo's features are computed, but not what they are.
-_WITHOUT_EFFECT = {"cache", "n_jobs"}
 _MOST_PARTS = 32
 _LONGEST_NAME = 64
 
@@ -82,7 +80,7 @@ def describe_features(features: Any) -> dict[str, Any]:
     if isinstance(features, CNNFeatures):
         return describe(features)
     given = features.get_params(deep=False)
-    kept = {name: _plain(value) for name, value in given.items() if name not in _WITHOUT_EFFECT}
+    kept = {name: _plain(value) for name, value in given.items() if name not in WITHOUT_EFFECT}
     return {"class": type(features).__name__, "parameters": kept}
 
 
@@ -139,7 +137,7 @@ def _refuse_names(parts: list[tuple[Any, Any]]) -> list[tuple[str, Any]]:
 
 
 def _rebuild_classic(kind: type[PhotoFeatures], parameters: Any) -> PhotoFeatures:
-    known = set(inspect.signature(kind).parameters) - _WITHOUT_EFFECT
+    known = set(inspect.signature(kind).parameters) - WITHOUT_EFFECT
     if not isinstance(parameters, dict) or set(parameters) != known:
         raise ModelError(f"its {kind.__name__} has other parameters than this emotag knows")
     given = {name: _as_tuple(value) for name, value in parameters.items()}

@@ -92,6 +92,9 @@ def test_a_place_where_nothing_can_be_saved_is_refused_at_once(
         assert outcome.code == 1
         assert message in outcome.err
         assert "photos" not in outcome.out
+    outcome = emotag("compare", "--models", "lab", "--out", "/proc/report")
+    assert outcome.code == 1
+    assert outcome.err.startswith("emotag: /proc/report cannot be written: nothing can be made in")
 
 
 def test_a_cache_that_cannot_be_used_says_where_another_may_be(

@@ -24,7 +24,14 @@ from emotag.parallel.workers import has_workers, map_on_workers
 from emotag.photos.decoding import reduce_to_side
 from emotag.photos.places import absolute_path
 
-__all__ = ["LONGER_SIDE", "PhotoFeatures", "Pixels", "require_choice", "require_whole"]
+__all__ = [
+    "LONGER_SIDE",
+    "WITHOUT_EFFECT",
+    "PhotoFeatures",
+    "Pixels",
+    "require_choice",
+    "require_whole",
+]
 
 Pixels = NDArray[np.uint8]
 Item = tuple[bytes, str]
@@ -33,10 +40,12 @@ Outcome = tuple[bytes, Vector | PhotoError]
 LONGER_SIDE = 320
 """Pixels of the longer side to which a photo is reduced before it is measured."""
 
+WITHOUT_EFFECT = frozenset({"cache", "n_jobs"})
+"""Parameters that say how a photo's features are computed, but not what they are."""
+
 # Raised when photos are decoded otherwise, so that old entries are not found.
 _DECODING_VERSION = 1
 _PHOTOS_A_CHUNK = 8
-_NO_PART_OF_THE_VECTOR = ("cache", "n_jobs")
 
 
 class PhotoFeatures(PathTransformer, ABC):
@@ -200,7 +209,7 @@ class PhotoFeatures(PathTransformer, ABC):
 
     def _computation(self) -> str:
         parameters = self.get_params(deep=False)
-        for name in _NO_PART_OF_THE_VECTOR:
+        for name in WITHOUT_EFFECT:
             parameters.pop(name)
         parts = {
             "features": type(self).__name__,
